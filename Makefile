@@ -1,0 +1,60 @@
+# One command for each thing to do; `make` alone lists them.
+# PYTHON=/path/to/python chooses the interpreter, otherwise the first that is new enough is taken.
+
+CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 python)
+BIN := .venv/bin
+
+.PHONY: help quickstart test lint types notebooks sync fix clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+quickstart: .venv/.quickstart ## build a knowledge base and ask it (DOCS=folder, QUESTION="…")
+	@$(BIN)/python tools/quickstart.py
+
+test: lint types ## everything that must hold: lint, types, tests, documentation, notebooks
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev ## style, format, and whether the sync twins are up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/unasync.py --check
+
+types: .venv/.dev ## mypy (strict) on the packages, pyright on the public API
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+notebooks: .venv/.dev ## execute the notebooks and keep their outputs
+	$(BIN)/python tools/notebooks.py
+
+sync: .venv/.dev ## write the sync twins of the async client
+	$(BIN)/python tools/unasync.py
+
+fix: .venv/.dev ## repair what can be repaired by a machine
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python tools/unasync.py
+
+clean: ## remove what these commands have made
+	rm -rf .venv .quickstart .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+
+# The stamps make a second run instant; a changed pyproject.toml installs again.
+.venv/.dev: .venv/.pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	@touch .venv/.quickstart $@
+
+.venv/.quickstart: .venv/.pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[local,langchain,llamaindex]' 'tqdm>=4.66'
+	@touch $@
+
+.venv/.pip:
+	@for python in $(CANDIDATES); do \
+	  if $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "$$python -m venv .venv  # $$($$python --version)"; \
+	    $$python -m venv .venv && exec $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'; \
+	  fi; \
+	  found="$$found\n  $$python: $$($$python --version 2>&1)"; \
+	done; \
+	printf "Python 3.11 or newer with the venv module is needed (Debian: python3-venv). Found:$$found\n" >&2; \
+	printf 'If it is elsewhere: make PYTHON=/path/to/python …\n' >&2; exit 1
+	@touch $@

@@ -1,0 +1,40 @@
+"""What holds for every test: a clean environment, no blocking call in an event loop, no time limit per example."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import hypothesis
+import pytest
+
+from tests import guard
+
+guard.install()
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
+
+SHOWN = ("httpx", "pydantic", "apsw", "starlette", "langchain-core", "llama-index-core")
+
+
+def pytest_report_header() -> str:
+    """Names the versions that a failure may depend on."""
+    return ", ".join(f"{name} {version(name)}" for name in SHOWN)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have a server of their own configured."""
+    for name in [name for name in os.environ if name.startswith("RAGFLOW_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Async tests fail if anything makes an event loop wait."""
+    if request.node.get_closest_marker("asyncio") is None:
+        yield
+        return
+    with guard.watching():
+        yield
