@@ -1,0 +1,151 @@
+"""Where a setting comes from: explicit argument, then environment, then default. Decided here only."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from .errors import ConfigurationError
+
+__all__ = ["DEFAULT_MAX_RETRIES", "DEFAULT_TIMEOUT", "Settings", "resolve"]
+
+DEFAULT_TIMEOUT = 60.0
+DEFAULT_MAX_RETRIES = 2
+
+_LOCAL_PREFIX = "local:"
+_MEMORY = ":memory:"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach one RAGFlow server, or one local engine.
+
+    ``local_path`` is ``None`` for a server, ``":memory:"`` or a folder for the local engine.
+    ``timeout`` is in seconds (``None``: wait for ever); ``max_retries`` counts the tries after the first.
+    """
+
+    base_url: str
+    api_key: SecretStr | None
+    timeout: float | None = DEFAULT_TIMEOUT
+    max_retries: int = DEFAULT_MAX_RETRIES
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verify: bool | str = True
+    proxy: str | None = field(default=None, repr=False)
+
+    @property
+    def local_path(self) -> str | None:
+        if self.base_url == _MEMORY:
+            return _MEMORY
+        if self.base_url.startswith(_LOCAL_PREFIX):
+            return self.base_url.removeprefix(_LOCAL_PREFIX)
+        return None
+
+
+def resolve(
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    *,
+    timeout: float | None = DEFAULT_TIMEOUT,
+    max_retries: int = DEFAULT_MAX_RETRIES,
+    headers: Mapping[str, str] | None = None,
+    verify: bool | str = True,
+    proxy: str | None = None,
+) -> Settings:
+    """Settings from arguments and, where these are ``None``, ``RAGFLOW_BASE_URL`` and ``RAGFLOW_API_KEY``.
+
+    Raises ``ConfigurationError`` for a missing or malformed value, naming it.
+    """
+    url = _base_url(base_url if base_url is not None else os.environ.get("RAGFLOW_BASE_URL"))
+    key = _api_key(api_key if api_key is not None else os.environ.get("RAGFLOW_API_KEY"))
+    if timeout is not None and not (_is_number(timeout, int, float) and timeout > 0):
+        raise ConfigurationError(f"timeout={timeout!r}: give seconds above 0, or None to wait for ever")
+    if not _is_number(max_retries, int) or max_retries < 0:
+        raise ConfigurationError(f"max_retries={max_retries!r}: give 0 or more")
+    settings = Settings(url, key, timeout, max_retries, _headers(headers or {}), verify, proxy)
+    if settings.local_path is None and key is None:
+        raise ConfigurationError(
+            f"no API key for {url}: pass api_key= or set RAGFLOW_API_KEY "
+            "(in RAGFlow: avatar > API > RAGFlow API key)"
+        )
+    return settings
+
+
+def _headers(headers: Mapping[Any, Any]) -> dict[str, str]:
+    """By lower-case name. A value may be a secret: no message repeats it."""
+    for name, value in headers.items():
+        if not all(isinstance(text, str) and text.isascii() and text.isprintable() for text in (name, value)):
+            raise ConfigurationError(f"headers[{name!r}]: name and value must be printable ASCII text")
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _is_number(value: object, *kinds: type) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _api_key(value: str | SecretStr | None) -> SecretStr | None:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if text is not None and not isinstance(text, str):
+        raise ConfigurationError(f"api_key: give the key as text, not {type(text).__name__}")
+    if text is None or not text.strip():
+        return None
+    text = text.strip()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ConfigurationError("api_key: give the key alone, without 'Bearer', spaces or line breaks")
+    return SecretStr(text)
+
+
+def _base_url(value: str | None) -> str:
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"base_url={value!r}: give the address as text")
+    if value is None or not value.strip():
+        raise ConfigurationError(
+            "no server: pass base_url= or set RAGFLOW_BASE_URL, e.g. 'http://localhost:9380'; "
+            "without a server use RAGFlow.local('./kb') or base_url='local:./kb'"
+        )
+    url = value.strip()
+    if url == _MEMORY:
+        return url
+    if url.startswith(_LOCAL_PREFIX):
+        return _local_url(url)
+    return _http_url(url)
+
+
+def _local_url(url: str) -> str:
+    path = url.removeprefix(_LOCAL_PREFIX).removeprefix("//")
+    if not path:
+        raise ConfigurationError(f"base_url={url!r}: name a folder after 'local:', e.g. 'local:./kb'")
+    return path if path == _MEMORY else _LOCAL_PREFIX + path
+
+
+def _http_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a bracket or a port that is none
+        parts, usable = urlsplit(""), False
+    if not usable:
+        raise ConfigurationError(
+            f"base_url={_without_secrets(url)!r}: give 'http://host:port', 'https://host', "
+            "'local:folder' or ':memory:'"
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"base_url={_without_secrets(url)!r}: leave out user, password, query and fragment; "
+            "the key goes into api_key="
+        )
+    path = parts.path.rstrip("/").removesuffix("/v1").removesuffix("/api")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _without_secrets(url: str) -> str:
+    """For error messages: a key may stand before an ``@`` or behind a ``?`` or ``#``."""
+    if not re.search("[@?#]", url):
+        return url
+    scheme = re.match("[a-z]+://", url)
+    return f"{scheme[0] if scheme else ''}***"

@@ -1,0 +1,70 @@
+"""Argument checks that run before anything is sent: what was given, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Literal
+
+from ..errors import InvalidRequestError
+
+__all__ = ["NOT_GIVEN", "NotGiven", "check_id", "check_ids", "check_page", "check_text", "to_delete"]
+
+
+class _Sentinel(Enum):
+    NOT_GIVEN = "not given"
+
+
+NotGiven = Literal[_Sentinel.NOT_GIVEN]
+NOT_GIVEN: Final[NotGiven] = _Sentinel.NOT_GIVEN
+
+
+def check_page(page: int, page_size: int) -> None:
+    """Pages count from 1; a page holds 1 to 100 objects (servers from v0.26 refuse more)."""
+    if not _is_count(page):
+        raise InvalidRequestError(f"page={page!r}: give a whole number from 1")
+    if not _is_count(page_size) or page_size > 100:
+        raise InvalidRequestError(f"page_size={page_size!r}: give a whole number from 1 to 100")
+
+
+def check_text(name: str, value: Any) -> str:
+    """A text that must not be blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidRequestError(f"{name}={value!r}: give a text that is not empty")
+    return value
+
+
+def check_id(name: str, value: Any) -> str:
+    """One id; it becomes part of a path, so it may hold letters, digits, ``-``, ``_``, ``.`` and ``:``."""
+    if not isinstance(value, str) or not value.strip("."):
+        raise InvalidRequestError(f"{name}={value!r}: give an id as text")
+    if not all((char.isascii() and char.isalnum()) or char in "-_.:" for char in value):
+        raise InvalidRequestError(f"{name}={value!r}: an id has letters, digits, '-', '_', '.' or ':' only")
+    return value
+
+
+def check_ids(name: str, values: Any, *, empty: bool = False) -> list[str]:
+    """A list of ids, each once; a lone string or ``None`` is refused, as is ``[]`` unless ``empty``."""
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Sequence):
+        raise InvalidRequestError(f"{name}={values!r}: give a list of ids")
+    if not values and not empty:
+        raise InvalidRequestError(f"{name}=[]: give at least one id")
+    return list(dict.fromkeys(check_id(name, value) for value in values))
+
+
+def to_delete(name: str, ids: Any, delete_all: bool) -> list[str] | None:
+    """The ids to delete, or ``None`` for everything, which has to be said.
+
+    ``ids=[…]`` those, ``ids=[]`` nothing, ``ids=None`` written out or ``delete_all=True`` everything.
+    """
+    if ids is NOT_GIVEN and not delete_all:
+        raise InvalidRequestError(
+            f"say what to delete: {name}=[…] for those, or {name}=None or delete_all=True for everything"
+        )
+    if delete_all and ids not in (NOT_GIVEN, None):
+        raise InvalidRequestError(f"give either {name} or delete_all=True, not both")
+    return None if delete_all or ids is None else check_ids(name, ids, empty=True)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
