@@ -1,0 +1,38 @@
+"""RAGFlow for LangChain: a retriever, and a chat model whose answers cite their sources.
+
+from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever
+
+retriever = RAGFlowRetriever(dataset_names=["handbook"])     # RAGFLOW_BASE_URL, RAGFLOW_API_KEY
+model = ChatRAGFlow(chat_name="helpdesk")
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chat_models import ChatRAGFlow
+    from .retrievers import RAGFlowRetriever
+
+if importlib.util.find_spec("langchain_core") is None:
+    raise ImportError("langchain_ragflow needs langchain-core: pip install 'ragflow-integrations[langchain]'")
+
+_HOME_OF = {"ChatRAGFlow": "chat_models", "RAGFlowRetriever": "retrievers"}
+
+__all__ = ["ChatRAGFlow", "RAGFlowRetriever"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: LangChain's own modules take a second to import."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

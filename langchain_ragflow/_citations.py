@@ -1,0 +1,82 @@
+"""Where an answer cites its sources: ``[ID:n]`` markers as LangChain's standard citations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.block_translators import register_translator
+from langchain_core.messages.content import Citation, ContentBlock, ReasoningContentBlock, TextContentBlock
+
+from ragflow_integrations import Chunk
+
+__all__ = ["PROVIDER", "Cited", "cite", "register"]
+
+PROVIDER = "ragflow"
+"""What ``response_metadata["model_provider"]`` says, and what the translator is registered for."""
+
+_MARKER = re.compile(r"\[ID:\s*([0-9]+)\s*\]")
+_EXTRAS = ("document_id", "dataset_id", "similarity", "positions", "image_id")
+
+
+class Cited(NamedTuple):
+    """The citations of a text, in its order, and the markers that point to no source."""
+
+    citations: list[Citation]
+    unresolved: list[dict[str, Any]]
+
+
+def cite(text: str, reference: Sequence[Chunk]) -> Cited:
+    """Read a whole answer: ``text[start_index:end_index]`` is the marker, ``cited_text`` the cited chunk.
+
+    A marker beyond the reference stays plain text and is listed as ``unresolved``.
+    """
+    cited = Cited([], [])
+    for marker in _MARKER.finditer(text):
+        number = int(marker[1])
+        span = {"start_index": marker.start(), "end_index": marker.end()}
+        if number < len(reference):
+            cited.citations.append(_citation(reference[number], number, marker.start(), marker.end()))
+        else:
+            cited.unresolved.append({"marker": marker[0], **span})
+    return cited
+
+
+def _citation(chunk: Chunk, number: int, start: int, end: int) -> Citation:
+    found = {name: getattr(chunk, name) for name in _EXTRAS}
+    extras = {"reference": number, "chunk_id": chunk.id}
+    extras |= {name: value for name, value in found.items() if value not in (None, "", [])}
+    citation = Citation(
+        type="citation",
+        start_index=start,
+        end_index=end,
+        cited_text=chunk.content,
+        title=chunk.document_name,
+        extras=extras,
+    )
+    if chunk.url:
+        citation["url"] = chunk.url
+    return citation
+
+
+def register() -> None:
+    """Make ``content_blocks`` of our messages, whole or chunks, carry reasoning and citations."""
+    register_translator(PROVIDER, _blocks, _blocks)
+
+
+def _blocks(message: AIMessage) -> list[ContentBlock]:
+    """Blocks without ids: chunks with different ids would not merge into one block."""
+    if not isinstance(message.content, str):
+        raise NotImplementedError  # LangChain's word for: blocks already, read them yourself
+    blocks: list[ContentBlock] = []
+    if reasoning := message.additional_kwargs.get("reasoning_content"):
+        blocks.append(ReasoningContentBlock(type="reasoning", reasoning=reasoning))
+    citations = message.response_metadata.get("citations")
+    if message.content or citations:
+        text = TextContentBlock(type="text", text=message.content)
+        if citations:
+            text["annotations"] = list(citations)
+        blocks.append(text)
+    return blocks

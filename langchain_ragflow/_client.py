@@ -1,0 +1,140 @@
+"""How every class here reaches RAGFlow: one client for calls, its twin for coroutines, made when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, SkipValidation
+
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
+
+T = TypeVar("T", bound=BaseModel)
+
+__all__ = ["STRICT", "Connected", "for_call"]
+
+STRICT = ConfigDict(
+    arbitrary_types_allowed=True,
+    extra="forbid",  # LangChain's own default swallows misspelt arguments
+    hide_input_in_errors=True,  # an error about one argument would print them all, the key too
+    protected_namespaces=(),
+)
+
+
+def for_call(kind: type[T], base: T, given: Mapping[str, Any]) -> T:
+    """The fields of ``kind`` that ``base`` has, with a call's own over them, checked as in a constructor."""
+    return kind.model_validate({**{name: getattr(base, name) for name in kind.model_fields}, **given})
+
+
+class _Settings(NamedTuple):
+    """The settings that a client is made of."""
+
+    base_url: str | None
+    api_key: SecretStr | None
+    timeout: float | None
+    max_retries: int
+
+
+_DEFAULTS = _Settings(None, None, 60.0, 2)
+
+
+class Connected(BaseModel):
+    """The fields by which a class finds its server: ready-made clients, or the settings for one."""
+
+    model_config = STRICT
+
+    client: SkipValidation[RAGFlow | None] = Field(default=None, exclude=True, repr=False)
+    """A client to use instead of making one of the settings below; only one of the two kinds is needed."""
+
+    async_client: SkipValidation[AsyncRAGFlow | None] = Field(default=None, exclude=True, repr=False)
+    """The client for coroutines; without one, ``client``'s twin on the same server or local engine."""
+
+    base_url: str | None = None
+    """``http(s)://host[:port]``, ``local:folder`` or ``:memory:``; default ``RAGFLOW_BASE_URL``."""
+
+    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    """Default ``RAGFLOW_API_KEY``. Never in a repr, a trace or a pickle."""
+
+    timeout: float | None = _DEFAULTS.timeout
+    """Seconds for connecting and between two pieces of an answer; ``None`` waits for ever."""
+
+    max_retries: int = _DEFAULTS.max_retries
+    """Repetitions of calls that may be repeated safely; a question to a chat assistant is sent once."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._connect()  # not in a validator: pydantic would wrap ConfigurationError in its own
+
+    def _connect(self) -> None:
+        """Take the client that was given or make one; nothing is sent and nothing is opened."""
+        _check_kinds(self.client, self.async_client)
+        client = self.client or self.async_client
+        if client is None:
+            self._make_client()
+            return
+        own = _made.get(client, _DEFAULTS._replace(base_url=client.base_url))
+        if self._settings() in (_DEFAULTS, own):
+            self.base_url = client.base_url
+        elif client in _made:
+            self._make_client()
+        else:
+            raise ConfigurationError(
+                "give either client=/async_client= or base_url=, api_key=, timeout=, max_retries=, not both: "
+                "a client has its own settings"
+            )
+
+    def _make_client(self) -> None:
+        wanted = self._settings()
+        self.client = RAGFlow(
+            wanted.api_key, wanted.base_url, timeout=wanted.timeout, max_retries=wanted.max_retries
+        )
+        self.async_client = None
+        self.base_url = self.client.base_url
+        _made[self.client] = self._settings()
+
+    def _settings(self) -> _Settings:
+        return _Settings(self.base_url, self.api_key, self.timeout, self.max_retries)
+
+    def _sync(self) -> RAGFlow:
+        return self.client or self._given().as_sync()
+
+    def _async(self) -> AsyncRAGFlow:
+        return self.async_client or self._given().as_async()
+
+    def _given(self) -> RAGFlow | AsyncRAGFlow:
+        given = self.client or self.async_client
+        assert given is not None, "one of them was given or made"
+        return given
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without the key; of two clients the one that can make the other."""
+        state = super().__getstate__()
+        fields = {**state["__dict__"], "api_key": None}
+        if self.client is not None:
+            fields["async_client"] = None
+        return {**state, "__dict__": fields}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        _made[self._given()] = self._settings()
+
+
+# LangChain copies an object for every call with `configurable` values, and the copy brings its client along: it must
+# neither open connections of its own, nor keep a client that was made of other settings than the copy's.
+_made: WeakKeyDictionary[RAGFlow | AsyncRAGFlow, _Settings] = WeakKeyDictionary()
+
+
+def _check_kinds(client: object, async_client: object) -> None:
+    for name, value, kind in (("client", client, RAGFlow), ("async_client", async_client, AsyncRAGFlow)):
+        if value is not None and not isinstance(value, kind):
+            raise ConfigurationError(
+                f"{name}=<{type(value).__name__}>: give a {kind.__name__}; "
+                "a RAGFlow goes into client=, an AsyncRAGFlow into async_client="
+            )
+    urls = {one.base_url for one in (client, async_client) if isinstance(one, RAGFlow | AsyncRAGFlow)}
+    if len(urls) > 1:
+        raise ConfigurationError(
+            f"client= and async_client= are for different servers, {' and '.join(sorted(urls))}: "
+            "give two for the same one, or one of them; its twin is made from it"
+        )

@@ -1,0 +1,41 @@
+"""The package itself: what importing it costs and needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_without_langchain_the_import_says_what_to_install() -> None:
+    """One line that names the extra, no traceback through our modules."""
+    done = run("import sys; sys.modules['langchain_core'] = None; import langchain_ragflow")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: langchain_ragflow needs langchain-core: pip install 'ragflow-integrations[langchain]'"
+    )
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """LangChain is imported with the first class, the local engine never."""
+    done = run("import sys, langchain_ragflow\nprint(*sys.modules)")
+    assert not {"langchain_core", "pydantic", "httpx"} & set(done.stdout.split())
+    done = run("import sys\nfrom langchain_ragflow import RAGFlowRetriever, ChatRAGFlow\nprint(*sys.modules)")
+    assert "langchain_core.retrievers" in done.stdout.split()
+    assert not [name for name in done.stdout.split() if name.startswith("ragflow_integrations.local")]
+
+
+def test_names_that_do_not_exist() -> None:
+    """A misspelt import fails as in any module."""
+    done = run("from langchain_ragflow import RagflowRetriever")
+    assert "cannot import name 'RagflowRetriever'" in done.stderr
+    done = run("import langchain_ragflow; print(dir(langchain_ragflow)); langchain_ragflow.x")
+    assert done.stdout.strip() == "['ChatRAGFlow', 'RAGFlowRetriever']"
+    assert "module 'langchain_ragflow' has no attribute 'x'" in done.stderr

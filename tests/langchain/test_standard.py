@@ -1,0 +1,95 @@
+"""LangChain's own standard suites, unmodified, against the local engine in this process and over loopback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.retrievers import BaseRetriever
+from langchain_tests.integration_tests import ChatModelIntegrationTests, RetrieversIntegrationTests
+from langchain_tests.unit_tests import ChatModelUnitTests
+
+from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever
+from tests.langchain.conftest import HARBOUR, KnowledgeBase
+
+LLM = "extractive@Builtin"  # the one language model that every local engine has
+
+
+class TestRetriever(RetrieversIntegrationTests):
+    """On a whole dataset."""
+
+    @pytest.fixture(autouse=True)
+    def _use(self, kb: KnowledgeBase) -> None:
+        self.kb = kb
+
+    @property
+    def retriever_constructor(self) -> type[BaseRetriever]:
+        return RAGFlowRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"client": self.kb.client, "dataset_ids": [self.kb.dataset_id]}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return HARBOUR
+
+
+class TestRetrieverOnDocuments(TestRetriever):
+    """On some documents of a dataset that is given by its name."""
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        documents = [id for name, id in self.kb.documents.items() if name != "leave.txt"]
+        return {"client": self.kb.client, "dataset_names": ["handbook"], "document_ids": documents}
+
+
+class TestChatUnit(ChatModelUnitTests):
+    """Without a server. RAGFlow's route has neither tools nor structured output."""
+
+    has_tool_calling = False
+    has_tool_choice = False
+    has_structured_output = False
+    returns_usage_metadata = False
+    supports_model_override = True
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ChatRAGFlow
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"chat_id": "c1", "model": LLM, "base_url": "http://127.0.0.1:9", "api_key": "ragflow-key"}
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        environment = {"RAGFLOW_BASE_URL": "http://127.0.0.1:9", "RAGFLOW_API_KEY": "ragflow-key"}
+        return environment, {"chat_id": "c1", "model": LLM}, {"base_url": "http://127.0.0.1:9"}
+
+
+@pytest.mark.filterwarnings("ignore:ChatRAGFlow does not send system messages:UserWarning")
+class TestChat(ChatModelIntegrationTests):
+    """With an assistant. RAGFlow sends no usage on its native route."""
+
+    has_tool_calling = False
+    has_tool_choice = False
+    has_structured_output = False
+    returns_usage_metadata = False
+    supports_model_override = True
+
+    @pytest.fixture(autouse=True)
+    def _use(self, kb: KnowledgeBase) -> None:
+        self.kb = kb
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ChatRAGFlow
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"client": self.kb.client, "chat_id": self.kb.chat_id, "model": LLM}
+
+    @property
+    def model_override_value(self) -> str:
+        return LLM
