@@ -1,0 +1,41 @@
+"""RAGFlow for LlamaIndex: a retriever, and a query engine whose answers cite their source nodes.
+
+from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever
+
+retriever = RAGFlowRetriever(dataset_names=["handbook"])     # RAGFLOW_BASE_URL, RAGFLOW_API_KEY
+engine = RAGFlowQueryEngine(chat_name="helpdesk")
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .query_engine import RAGFlowQueryEngine
+    from .retriever import RAGFlowRetriever
+
+# `llama_index` is a namespace that other distributions share: it can be there without its core
+if not all(importlib.util.find_spec(name) for name in ("llama_index", "llama_index.core")):
+    raise ImportError(
+        "llamaindex_ragflow needs llama-index-core: pip install 'ragflow-integrations[llamaindex]'"
+    )
+
+_HOME_OF = {"RAGFlowQueryEngine": "query_engine", "RAGFlowRetriever": "retriever"}
+
+__all__ = ["RAGFlowQueryEngine", "RAGFlowRetriever"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: LlamaIndex's own modules take a second to import."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

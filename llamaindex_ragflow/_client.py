@@ -1,0 +1,143 @@
+"""How every class here reaches RAGFlow: one client for calls, its twin for coroutines, made when needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from pydantic import SecretStr
+
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, NotFoundError, RAGFlow
+
+__all__ = ["NO_SETTINGS", "Connected", "Connection", "the_one"]
+
+NO_SETTINGS = (None, None, 60.0, 2)
+"""``base_url``, ``api_key``, ``timeout`` and ``max_retries`` of a caller who gave none of them."""
+
+
+class Connection:
+    """One server, or one local engine, reached by calls and by coroutines.
+
+    It takes the clients it is given, or makes one of the settings; a missing twin is made when it is first
+    asked for. Nothing is sent here, and the key is kept by the clients only.
+    """
+
+    def __init__(
+        self,
+        client: RAGFlow | None = None,
+        async_client: AsyncRAGFlow | None = None,
+        base_url: str | None = None,
+        api_key: SecretStr | str | None = None,
+        timeout: float | None = 60.0,
+        max_retries: int = 2,
+    ) -> None:
+        _check_kinds(client, async_client)
+        self._made: RAGFlow | None = None
+        if client is None and async_client is None:
+            client = self._made = RAGFlow(api_key, base_url, timeout=timeout, max_retries=max_retries)
+        elif (base_url, api_key, timeout, max_retries) != NO_SETTINGS:
+            raise ConfigurationError(
+                "give either client=/async_client= or base_url=, api_key=, timeout=, max_retries=, not both: "
+                "a client has its own settings"
+            )
+        self._sync, self._async = client, async_client
+
+    @property
+    def client(self) -> RAGFlow:
+        """The client for calls."""
+        return self._sync or self._given.as_sync()
+
+    @property
+    def async_client(self) -> AsyncRAGFlow:
+        """The client for coroutines."""
+        return self._async or self._given.as_async()
+
+    @property
+    def _given(self) -> RAGFlow | AsyncRAGFlow:
+        given = self._sync or self._async
+        assert given is not None, "one of them was given or made"
+        return given
+
+    def close(self) -> None:
+        """Close the client that was made here; connections of event loops close with their loops."""
+        if self._made is not None:
+            self._made.close()
+
+    async def aclose(self) -> None:
+        """Close the client that was made here, and the running loop's connections."""
+        if self._made is not None:
+            await self._made.as_async().aclose()
+            await asyncio.to_thread(self._made.close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Of two clients the one that can make the other; clients leave their keys out."""
+        return {"client": self._given}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        client = state["client"]
+        self._sync = client if isinstance(client, RAGFlow) else None
+        self._async = None if isinstance(client, RAGFlow) else client
+        self._made = self.client
+
+
+class Connected:
+    """What has a connection of its own: close it, or use it in a ``with`` block."""
+
+    _connection: Connection | None
+
+    def close(self) -> None:
+        """Free the connections; clients that were passed in stay open."""
+        if self._connection is not None:
+            self._connection.close()
+
+    async def aclose(self) -> None:
+        """Free the connections; clients that were passed in stay open."""
+        if self._connection is not None:
+            await self._connection.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Named(Protocol):
+    id: str
+    name: str
+
+
+def the_one(found: Sequence[_Named], argument: str, name: str) -> str:
+    """The id of what is called exactly ``name``.
+
+    Raises ``NotFoundError`` if there is none, ``ConfigurationError`` if there are several.
+    """
+    ids = [each.id for each in found if each.name == name]
+    if not ids:
+        raise NotFoundError(f"{argument}: nothing is called {name!r} on this server")
+    if len(ids) > 1:
+        raise ConfigurationError(
+            f"{argument}: {name!r} is the name of {', '.join(ids)}; give the id you mean"
+        )
+    return ids[0]
+
+
+def _check_kinds(client: object, async_client: object) -> None:
+    for name, value, kind in (("client", client, RAGFlow), ("async_client", async_client, AsyncRAGFlow)):
+        if value is not None and not isinstance(value, kind):
+            raise ConfigurationError(
+                f"{name}=<{type(value).__name__}>: give a {kind.__name__}; "
+                "a RAGFlow goes into client=, an AsyncRAGFlow into async_client="
+            )

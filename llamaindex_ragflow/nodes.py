@@ -1,0 +1,110 @@
+"""Chunks as LlamaIndex's nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b, sha256
+from typing import Any
+
+from llama_index.core.schema import NodeRelationship, NodeWithScore, ObjectType, RelatedNodeInfo, TextNode
+
+from ragflow_integrations import Chunk
+
+__all__ = ["RAGFlowNode", "to_node", "to_nodes"]
+
+_SHOWN = ("document_name", "page_label", "url")
+_COPIED = (
+    "dataset_id",
+    "positions",
+    "similarity",
+    "vector_similarity",
+    "term_similarity",
+    "image_id",
+    "doc_type",
+    "important_keywords",
+    "highlight",
+)
+_HIDDEN = ("chunk_id", "document_id", "file_name", "node_kind", "cited", "citation_index", *_COPIED)
+_OURS = {*_SHOWN, *_HIDDEN}
+
+
+class RAGFlowNode(TextNode):
+    """A chunk: a text node whose ``hash`` is the chunk's own.
+
+    A text node's hash covers its metadata, hence the scores, which differ from question to question; but
+    LlamaIndex's fusion of several questions' results knows a chunk by its hash.
+    """
+
+    @property
+    def hash(self) -> str:
+        """Of the chunk's id and text."""
+        return sha256(f"{self.id_}\n{self.text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        """Also to the plain text node that a document store makes of it."""
+        return isinstance(other, TextNode) and self.__dict__ == other.__dict__
+
+
+def to_node(chunk: Chunk) -> NodeWithScore:
+    """A chunk as a node with its ``similarity`` as score.
+
+    The node's id is the chunk's, its source the document. What the server did not send is absent from the
+    metadata. A language model sees the document's name, page and url and the document's own metadata; the
+    rest is for programs.
+    """
+    node_id = chunk.id if chunk.document_id else _graph_id(chunk)
+    node = RAGFlowNode(
+        id_=node_id,
+        text=chunk.content,
+        metadata=_metadata(chunk, node_id),
+        relationships=_relationships(chunk),
+        excluded_llm_metadata_keys=list(_HIDDEN),
+        excluded_embed_metadata_keys=list(_HIDDEN),
+    )
+    return NodeWithScore(node=node, score=chunk.similarity)
+
+
+def to_nodes(chunks: Iterable[Chunk], limit: int) -> list[NodeWithScore]:
+    """The first ``limit`` different chunks as nodes."""
+    nodes = {node.node_id: node for node in map(to_node, chunks)}
+    return list(nodes.values())[:limit]
+
+
+def _metadata(chunk: Chunk, node_id: str) -> dict[str, Any]:
+    facts = {
+        "chunk_id": node_id,
+        "document_id": chunk.document_id,
+        "document_name": chunk.document_name,
+        "file_name": chunk.document_name,
+        "page_label": _page_label(chunk),
+        "url": chunk.url,
+        "node_kind": None if chunk.document_id else "knowledge_graph",
+        **{name: getattr(chunk, name) for name in _COPIED},
+    }
+    known = {name: value for name, value in facts.items() if value not in (None, "", [])}
+    own = {name: value for name, value in (chunk.document_metadata or {}).items() if name not in _OURS}
+    return known | own
+
+
+def _page_label(chunk: Chunk) -> str | None:
+    """The page that the chunk begins on.
+
+    Only for a box on a page: for plain text the server fills positions with the chunk's own number.
+    """
+    match chunk.positions:
+        case [[page, left, right, top, bottom], *_] if left < right and top < bottom:
+            return str(page)
+    return None
+
+
+def _relationships(chunk: Chunk) -> dict[NodeRelationship, Any]:
+    if not chunk.document_id:
+        return {}
+    about = {"document_name": chunk.document_name, "dataset_id": chunk.dataset_id}
+    source = RelatedNodeInfo(node_id=chunk.document_id, node_type=ObjectType.DOCUMENT, metadata=about)
+    return {NodeRelationship.SOURCE: source}
+
+
+def _graph_id(chunk: Chunk) -> str:
+    """What the knowledge graph contributes is of no document, and has another id, or none, each time."""
+    return blake2b(chunk.content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
