@@ -1,0 +1,200 @@
+"""Chunks: rows, index entries and counters change together, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Required, TypedDict, Unpack
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from . import index
+from .embed import Embedder
+from .fields import chunk_id, dumped, loaded, now_ms
+from .index import match
+from .problems import Missing
+from .rank import analyse, index_terms
+from .store import Row, conditions, page_of, rows, scalar
+from .tokens import count_tokens
+
+__all__ = ["Filters", "Prepared", "add", "delete", "get", "listed", "prepare", "retitle", "wire"]
+
+_COLUMNS = "chunk.*, document.name AS document_name"
+_TITLE_SHARE = 0.1  # of the vector, as RAGFlow's filename_embd_weight
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A chunk with all that is computed from it before the transaction begins."""
+
+    content: str
+    important_keywords: Sequence[str]
+    questions: Sequence[str]
+    token_count: int
+    terms: str
+    vector: NDArray[np.float32]
+
+
+def prepare(
+    embedder: Embedder,
+    title: str,
+    contents: Sequence[str],
+    *,
+    important_keywords: Sequence[str] = (),
+    questions: Sequence[str] = (),
+) -> list[Prepared]:
+    """Tokens, terms and vectors of chunks of the document named ``title``.
+
+    ``questions`` stand for the content in the vector, as on RAGFlow.
+    """
+    texts = ["\n".join(questions)] if questions else list(contents)
+    embedded = embedder.embed([title, *texts])
+    mixed = _TITLE_SHARE * embedded[0] + (1 - _TITLE_SHARE) * embedded[1:]
+    vectors = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)
+    return [
+        Prepared(
+            content=content,
+            important_keywords=list(important_keywords),
+            questions=list(questions),
+            token_count=count_tokens(content),
+            terms=_terms(title, content, important_keywords, questions),
+            vector=vector,
+        )
+        for content, vector in zip(contents, vectors.astype(np.float32), strict=True)
+    ]
+
+
+def add(db: apsw.Connection, document: Row, prepared: Sequence[Prepared], *, parsed: bool) -> list[str]:
+    """Store, index and count chunks of a document; one with the same text is replaced. Returns their ids."""
+    by_id = {chunk_id(each.content, document["id"]): each for each in prepared}
+    _remove(db, document, _numbers(db, document["id"], list(by_id)))
+    for place, (identifier, each) in enumerate(by_id.items()):
+        values = {
+            "id": identifier,
+            "dataset_id": document["dataset_id"],
+            "document_id": document["id"],
+            "place": place if parsed else None,
+            "content": each.content,
+            "important_keywords_json": dumped(each.important_keywords),
+            "questions_json": dumped(each.questions),
+            "token_count": each.token_count,
+            "available": int(document["status"] == "1"),
+            "create_time": now_ms(),
+        }
+        db.execute(
+            f"INSERT INTO chunk({', '.join(values)}) VALUES ({', '.join(f':{key}' for key in values)})",
+            values,
+        )
+        index.add(db, values | {"row": db.last_insert_rowid()}, each.terms, each.vector)
+    _count(db, document, len(by_id), sum(each.token_count for each in by_id.values()))
+    return list(by_id)
+
+
+def wire(stored: Row) -> Row:
+    """A stored chunk (with ``document_name``) as RAGFlow lists it."""
+    chunk = loaded(stored)
+    place = chunk["place"]
+    return {
+        "id": chunk["id"],
+        "content": chunk["content"],
+        "document_id": chunk["document_id"],
+        "docnm_kwd": chunk["document_name"],
+        "dataset_id": chunk["dataset_id"],
+        "important_keywords": chunk["important_keywords"],
+        "tag_kwd": [],
+        "questions": chunk["questions"],
+        "image_id": "",
+        "doc_type_kwd": "text",
+        "available": bool(chunk["available"]),
+        "positions": [] if place is None else [[place + 1, *[place] * 4]],
+        "create_timestamp": chunk["create_time"] / 1000,
+    }
+
+
+def get(db: apsw.Connection, identifier: str) -> Row:
+    """One chunk as the wire's chunk lists have it; ``Missing`` if there is none with this id."""
+    sql = f"SELECT {_COLUMNS} FROM chunk JOIN document ON document.id = document_id WHERE chunk.id = ?"
+    found = rows(db, sql, (identifier,))
+    if not found:
+        raise Missing(f"Chunk not found: {identifier}")
+    return wire(found[0])
+
+
+class Filters(TypedDict, total=False):
+    """Which part of a document's chunks; ``keywords`` finds the chunks with any of these words."""
+
+    page: Required[int]
+    page_size: Required[int]
+    keywords: str | None
+    id: str | None
+
+
+def listed(db: apsw.Connection, document_id: str, **filters: Unpack[Filters]) -> tuple[list[Row], int]:
+    """One page of a document's chunks, and how many fit.
+
+    Added chunks come first, the newest before the others, then the parsed ones in the document's order; with
+    ``keywords`` the best come first.
+    """
+    source, order = "chunk", "place IS NOT NULL, place, chunk.row DESC"
+    tests: Row = {"chunk.document_id = ?": document_id, "chunk.id = ?": filters.get("id")}
+    if keywords := filters.get("keywords"):
+        source, order = "chunk JOIN term ON term.rowid = chunk.row", "bm25(term), chunk.row"
+        tests["term MATCH ?"] = match(analyse(keywords).terms or [keywords], document_ids=[document_id])
+    where, bindings = conditions(tests)
+    total = scalar(db, f"SELECT count(*) FROM {source}{where}", bindings)
+    sql = f"SELECT {_COLUMNS} FROM {source} JOIN document ON document.id = chunk.document_id{where}"
+    cut = page_of(filters["page"], filters["page_size"])
+    return [wire(each) for each in rows(db, f"{sql} ORDER BY {order}{cut}", bindings)], total
+
+
+def delete(db: apsw.Connection, document: Row, ids: Sequence[str] | None) -> int:
+    """Delete these chunks of a document (None: all) from table and index; unknown ids are passed over."""
+    return _remove(db, document, _numbers(db, document["id"], ids))
+
+
+def retitle(db: apsw.Connection, document: Row) -> None:
+    """Index a document's chunks under its new name; the vectors stay, as on RAGFlow."""
+    for each in rows(db, "SELECT * FROM chunk WHERE document_id = ?", (document["id"],)):
+        chunk = loaded(each)
+        terms = _terms(document["name"], chunk["content"], chunk["important_keywords"], chunk["questions"])
+        index.change_terms(db, chunk, terms)
+
+
+def _terms(title: str, content: str, important_keywords: Sequence[str], questions: Sequence[str]) -> str:
+    return index_terms(
+        title=title, content=content, important_keywords=important_keywords, questions=questions
+    )
+
+
+def _numbers(db: apsw.Connection, document_id: str, ids: Sequence[str] | None) -> list[int]:
+    if ids is None:
+        return [
+            number for (number,) in db.execute("SELECT row FROM chunk WHERE document_id = ?", (document_id,))
+        ]
+    sql = "SELECT row FROM chunk WHERE id = ? AND document_id = ?"
+    return [
+        number
+        for identifier in dict.fromkeys(ids)
+        for (number,) in db.execute(sql, (identifier, document_id))
+    ]
+
+
+def _remove(db: apsw.Connection, document: Row, numbers: Sequence[int]) -> int:
+    sql = "SELECT token_count FROM chunk WHERE row = ?"
+    tokens = sum(scalar(db, sql, (number,)) for number in numbers)
+    index.remove(db, document["dataset_id"], numbers)
+    _count(db, document, -len(numbers), -tokens)
+    return len(numbers)
+
+
+def _count(db: apsw.Connection, document: Row, chunks: int, tokens: int) -> None:
+    db.execute(
+        "UPDATE document SET chunk_count = chunk_count + ?, token_count = token_count + ? WHERE id = ?",
+        (chunks, tokens, document["id"]),
+    )
+    db.execute(
+        "UPDATE dataset SET chunk_count = chunk_count + ?, token_num = token_num + ? WHERE id = ?",
+        (chunks, tokens, document["dataset_id"]),
+    )

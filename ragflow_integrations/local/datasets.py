@@ -1,0 +1,210 @@
+"""Datasets: settings, defaults of RAGFlow v0.27, counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+import apsw
+
+from . import blobs, index, store
+from .embed import Embedder
+from .fields import dated, dumped, free_name, loaded, merged, new_id, now_ms
+from .problems import Missing, Refused
+from .store import Paging, Row, row
+
+__all__ = [
+    "check_embedder",
+    "create",
+    "default_parser_config",
+    "delete",
+    "embedding_model",
+    "get",
+    "listed",
+    "update",
+]
+
+_ORDER = ("create_time", "update_time", "name")
+
+_GRAPHRAG = {
+    "batch_chunk_token_size": 4096,
+    "build_subgraph_min_timeout_seconds": 600,
+    "build_subgraph_timeout_per_chunk_seconds": 300,
+    "community_timeout_seconds": 1800,
+    "entity_types": ["organization", "person", "geo", "event", "category"],
+    "lock_acquire_timeout_seconds": 600,
+    "merge_timeout_seconds": 180,
+    "method": "light",
+    "resolution_timeout_seconds": 1800,
+    "retry_attempts": 2,
+    "retry_backoff_max_seconds": 60.0,
+    "retry_backoff_seconds": 2.0,
+    "use_graphrag": False,
+}
+_RAPTOR = {
+    "clustering_ratio": 0.5,
+    "clustering_threshold": 0.3,
+    "max_cluster": 64,
+    "max_token": 512,
+    "prompt": "Write a title and a short summary of these paragraphs:\n{cluster_content}",
+    "random_seed": 0,
+    "use_raptor": False,
+}
+_ALL_METHODS = {"image_context_size": 0, "llm_id": "", "table_context_size": 0}
+_LONG_TEXTS = {**_ALL_METHODS, "graphrag": _GRAPHRAG, "raptor": _RAPTOR}
+_NAIVE = {
+    **_LONG_TEXTS,
+    "auto_keywords": 0,
+    "auto_questions": 0,
+    "children_delimiter": "",
+    "chunk_token_num": 512,
+    "delimiter": "\n",
+    "html4excel": False,
+    "layout_recognize": "DeepDOC",
+    "parent_child": {"children_delimiter": "\n", "use_parent_child": False},
+    "topn_tags": 3,
+}
+_WITH_LONG_TEXTS = {"manual", "qa", "paper", "book", "laws", "presentation"}
+
+_DEFAULTS: Row = {
+    "avatar": None,
+    "language": "English",
+    "description": None,
+    "permission": "me",
+    "chunk_method": "naive",
+    "pipeline_id": None,
+    "pagerank": 0,
+    "similarity_threshold": 0.2,
+    "vector_similarity_weight": 0.3,
+}
+_TASKS = [
+    "graphrag",
+    "raptor",
+    "mindmap",
+    "session_essence",
+    "session_graph",
+    "skill",
+    "structure_graph",
+    "structure_mindmap",
+    "structure",
+    "timeline",
+    "wiki",
+]
+_NEVER_RUN: Row = {f"{task}_{what}": None for task in _TASKS for what in ("task_id", "task_finish_at")}
+_OWN = ("id", "name", "document_count", "chunk_count", "token_num", "create_time", "update_time")
+
+
+def default_parser_config(chunk_method: str) -> Row:
+    """RAGFlow v0.27's ``parser_config`` for a chunk method; summaries and graphs (they need a model) are off."""
+    if chunk_method == "naive":
+        return merged({}, _NAIVE)
+    return merged({}, _LONG_TEXTS if chunk_method in _WITH_LONG_TEXTS else _ALL_METHODS)
+
+
+def embedding_model(embedder: Embedder) -> str:
+    """The ``embedding_model`` of a dataset that names none."""
+    return f"{embedder.name}@Builtin"
+
+
+def create(db: apsw.Connection, tenant_id: str, embedder: Embedder, fields: Mapping[str, Any]) -> Row:
+    """A new dataset; a name that is taken becomes ``name(1)``."""
+    settings = {**_DEFAULTS, "embedding_model": embedding_model(embedder)}
+    settings |= {key: value for key, value in fields.items() if key != "name" and value is not None}
+    config = default_parser_config(settings["chunk_method"])
+    settings["parser_config"] = merged(config, fields.get("parser_config") or {})
+    dataset_id, now = new_id(), now_ms()
+    name = free_name(fields["name"], lambda name: _is_taken(db, name))
+    db.execute(
+        "INSERT INTO dataset(id, name, settings_json, embedder, dimensions, create_time, update_time)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (dataset_id, name, dumped(settings), embedder.name, embedder.dimensions, now, now),
+    )
+    return get(db, tenant_id, dataset_id)
+
+
+def get(db: apsw.Connection, tenant_id: str, dataset_id: str) -> Row:
+    """One dataset; ``Missing`` if there is none with this id."""
+    found = row(db, "SELECT * FROM dataset WHERE id = ?", (dataset_id,))
+    if found is None:
+        raise Missing(f"You don't own the dataset {dataset_id}.")
+    return _wire(found, tenant_id)
+
+
+def check_embedder(db: apsw.Connection, dataset_id: str, embedder: Embedder) -> None:
+    """``Missing`` if there is no such dataset, ``Refused`` if its vectors come from another embedder."""
+    found = row(db, "SELECT name, embedder, dimensions FROM dataset WHERE id = ?", (dataset_id,))
+    if found is None:
+        raise Missing(f"You don't own the dataset {dataset_id}.")
+    if (found["embedder"], found["dimensions"]) != (embedder.name, embedder.dimensions):
+        raise Refused(
+            f"the dataset '{found['name']}' was made with the embedder {found['embedder']} "
+            f"({found['dimensions']} dimensions); this engine runs {embedder.name} ({embedder.dimensions}); "
+            "open it with the former"
+        )
+
+
+class Filters(Paging, total=False):
+    """What a list of datasets can be narrowed to."""
+
+    id: str | None
+    name: str | None
+    ids: Sequence[str] | None
+
+
+def listed(db: apsw.Connection, tenant_id: str, **filters: Unpack[Filters]) -> tuple[list[Row], int]:
+    """One page of the datasets that fit, and how many fit."""
+    tests = {"id = ?": filters.get("id"), "name = ?": filters.get("name"), "id IN": filters.get("ids")}
+    found, total = store.listed(db, "dataset", tests, filters, _ORDER)
+    return [_wire(each, tenant_id) for each in found], total
+
+
+def update(db: apsw.Connection, tenant_id: str, dataset_id: str, fields: Mapping[str, Any]) -> Row:
+    """Change settings; ``parser_config`` is merged into the old one, other values replace."""
+    old = get(db, tenant_id, dataset_id)
+    name = fields.get("name") or old["name"]
+    if name.lower() != old["name"].lower() and _is_taken(db, name):
+        raise Refused(f"Dataset name '{name}' already exists")
+    settings = {key: fields.get(key, old[key]) for key in (*_DEFAULTS, "embedding_model")}
+    settings["parser_config"] = merged(_base_config(old, settings), fields.get("parser_config") or {})
+    db.execute(
+        "UPDATE dataset SET name = ?, settings_json = ?, update_time = ? WHERE id = ?",
+        (name, dumped(settings), now_ms(), dataset_id),
+    )
+    return get(db, tenant_id, dataset_id)
+
+
+def delete(db: apsw.Connection, ids: Sequence[str] | None) -> list[str]:
+    """Delete these datasets (None: all) with all that is in them, and say which went.
+
+    ``Missing`` names those that are unknown; then none goes.
+    """
+    known = {each: None for (each,) in db.execute("SELECT id FROM dataset")}
+    chosen = list(known if ids is None else dict.fromkeys(ids))
+    unknown = [each for each in chosen if each not in known]
+    if unknown:
+        raise Missing(f"no such dataset: {', '.join(unknown)}")
+    for dataset_id in chosen:
+        files = [
+            key for (key,) in db.execute("SELECT sha256 FROM document WHERE dataset_id = ?", (dataset_id,))
+        ]
+        index.remove_dataset(db, dataset_id)
+        db.execute("DELETE FROM dataset WHERE id = ?", (dataset_id,))
+        blobs.drop_unused(db, files)
+    return chosen
+
+
+def _base_config(old: Row, settings: Row) -> Row:
+    if settings["chunk_method"] == old["chunk_method"]:
+        return dict(old["parser_config"])
+    return default_parser_config(settings["chunk_method"])
+
+
+def _is_taken(db: apsw.Connection, name: str) -> bool:
+    return row(db, "SELECT 1 FROM dataset WHERE name = ?", (name,)) is not None
+
+
+def _wire(stored: Row, tenant_id: str) -> Row:
+    decoded = loaded(stored)
+    own = {key: decoded[key] for key in _OWN}
+    owner = {"tenant_id": tenant_id, "created_by": tenant_id, "tenant_embd_id": None, "status": "1"}
+    return dated({**own, **decoded["settings"], **owner, **_NEVER_RUN})

@@ -1,0 +1,176 @@
+"""Documents: the files of a dataset, their settings and the state of their parsing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from typing import Any, Unpack
+
+import apsw
+
+from . import blobs, chunks, index, store
+from .fields import dated, dumped, free_name, loaded, merged, new_id, now_ms
+from .problems import Missing, Refused
+from .store import Paging, Row, row, scalar
+
+__all__ = ["Filters", "add", "delete", "get", "listed", "read", "size", "update"]
+
+_ORDER = (
+    "create_time",
+    "update_time",
+    "name",
+    "size",
+    "run",
+    "progress",
+    "chunk_count",
+    "token_count",
+    "suffix",
+)
+_TYPES = {"pdf": "pdf"}
+_TYPES |= dict.fromkeys(
+    ("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp", "svg", "ico", "mp4", "avi", "mkv"), "visual"
+)
+_TYPES |= dict.fromkeys(("mp3", "wav", "flac", "ogg", "aac", "aiff", "wma", "ape", "m4a"), "aural")
+
+
+def add(db: apsw.Connection, tenant_id: str, dataset: Row, name: str, data: bytes) -> Row:
+    """A new document, not parsed yet; a name that is taken becomes ``stem(1).suffix``."""
+    document_id, now = new_id(), now_ms()
+    name = free_name(name, lambda name: _is_taken(db, dataset["id"], name))
+    suffix = PurePosixPath(name).suffix.removeprefix(".").lower()
+    values = {
+        "id": document_id,
+        "dataset_id": dataset["id"],
+        "name": name,
+        "location": name,
+        "suffix": suffix,
+        "type": _TYPES.get(suffix, "doc"),
+        "size": len(data),
+        "content_hash": blake2b(data, digest_size=16).hexdigest(),
+        "sha256": blobs.store(db, data),
+        "chunk_method": dataset["chunk_method"],
+        "parser_config_json": dumped(dataset["parser_config"]),
+        "create_time": now,
+        "update_time": now,
+    }
+    db.execute(
+        f"INSERT INTO document({', '.join(values)}) VALUES ({', '.join(f':{key}' for key in values)})", values
+    )
+    db.execute(
+        "UPDATE dataset SET document_count = document_count + 1, update_time = ? WHERE id = ?",
+        (now, dataset["id"]),
+    )
+    return get(db, tenant_id, document_id)
+
+
+def get(db: apsw.Connection, tenant_id: str, document_id: str) -> Row:
+    """One document; ``Missing`` if there is none with this id."""
+    found = row(db, "SELECT * FROM document WHERE id = ?", (document_id,))
+    if found is None:
+        raise Missing(f"you don't own the document {document_id}")
+    return _wire(found, tenant_id)
+
+
+def size(db: apsw.Connection, dataset_id: str) -> int:
+    """The bytes of all files of a dataset."""
+    return int(scalar(db, "SELECT coalesce(sum(size), 0) FROM document WHERE dataset_id = ?", (dataset_id,)))
+
+
+def read(db: apsw.Connection, document_id: str) -> bytes:
+    """The file's bytes."""
+    found = row(db, "SELECT sha256 FROM document WHERE id = ?", (document_id,))
+    if found is None:
+        raise Missing("document not found")
+    return blobs.read(db, found["sha256"])
+
+
+class Filters(Paging, total=False):
+    """What a list of documents can be narrowed to; ``keywords`` is a part of the name."""
+
+    id: str | None
+    name: str | None
+    keywords: str | None
+    run: Sequence[str] | None
+    suffix: Sequence[str] | None
+    types: Sequence[str] | None
+    ids: Sequence[str] | None
+
+
+def listed(
+    db: apsw.Connection, tenant_id: str, dataset_id: str, **filters: Unpack[Filters]
+) -> tuple[list[Row], int]:
+    """One page of the documents of a dataset that fit, and how many fit."""
+    tests = {
+        "dataset_id = ?": dataset_id,
+        "id = ?": filters.get("id"),
+        "name = ?": filters.get("name"),
+        "instr(lower(name), lower(?))": filters.get("keywords") or None,
+        "run IN": filters.get("run"),
+        "suffix IN": filters.get("suffix"),
+        "type IN": filters.get("types"),
+        "id IN": filters.get("ids"),
+    }
+    found, total = store.listed(db, "document", tests, filters, _ORDER)
+    return [_wire(each, tenant_id) for each in found], total
+
+
+def update(db: apsw.Connection, tenant_id: str, document_id: str, fields: Mapping[str, Any]) -> Row:
+    """Change ``name``, ``meta_fields`` (replaced), ``parser_config`` (merged), ``chunk_method``, ``enabled``."""
+    old = get(db, tenant_id, document_id)
+    new = {key: fields.get(key, old[key]) for key in ("name", "meta_fields", "chunk_method")}
+    if new["name"].lower() != old["name"].lower() and _is_taken(db, old["dataset_id"], new["name"]):
+        raise Refused("Duplicated document name in the same dataset.")
+    config = merged(old["parser_config"], fields.get("parser_config") or {})
+    db.execute(
+        "UPDATE document SET name = ?, meta_fields_json = ?, chunk_method = ?, parser_config_json = ?,"
+        " update_time = ? WHERE id = ?",
+        (new["name"], dumped(new["meta_fields"]), new["chunk_method"], dumped(config), now_ms(), document_id),
+    )
+    if new["name"] != old["name"]:
+        chunks.retitle(db, old | {"name": new["name"]})
+    if "enabled" in fields:
+        _switch(db, old, bool(fields["enabled"]))
+    return get(db, tenant_id, document_id)
+
+
+def delete(db: apsw.Connection, dataset_id: str, ids: Sequence[str] | None) -> int:
+    """Delete these documents of a dataset (None: all) and say how many went.
+
+    ``Missing`` names those that are unknown; then none goes.
+    """
+    known = dict(db.execute("SELECT id, sha256 FROM document WHERE dataset_id = ?", (dataset_id,)))
+    chosen = list(known if ids is None else dict.fromkeys(ids))
+    unknown = [each for each in chosen if each not in known]
+    if unknown:
+        raise Missing(
+            f"These documents do not belong to dataset {dataset_id} or Document not found: "
+            + ", ".join(unknown)
+        )
+    for document_id in chosen:
+        chunks.delete(db, {"id": document_id, "dataset_id": dataset_id}, None)
+        db.execute("DELETE FROM document WHERE id = ?", (document_id,))
+    db.execute(
+        "UPDATE dataset SET document_count = document_count - ?, update_time = ? WHERE id = ?",
+        (len(chosen), now_ms(), dataset_id),
+    )
+    blobs.drop_unused(db, [known[document_id] for document_id in chosen])
+    return len(chosen)
+
+
+def _switch(db: apsw.Connection, document: Row, on: bool) -> None:
+    if (document["status"] == "1") == on:
+        return
+    db.execute("UPDATE document SET status = ? WHERE id = ?", ("1" if on else "0", document["id"]))
+    (index.put_back if on else index.take_out)(db, document["dataset_id"], document["id"])
+
+
+def _is_taken(db: apsw.Connection, dataset_id: str, name: str) -> bool:
+    return row(db, "SELECT 1 FROM document WHERE dataset_id = ? AND name = ?", (dataset_id, name)) is not None
+
+
+def _wire(stored: Row, tenant_id: str) -> Row:
+    decoded = loaded(stored)
+    del decoded["sha256"]
+    fixed = {"created_by": tenant_id, "pipeline_id": None, "source_type": "local", "thumbnail": ""}
+    return dated(decoded | fixed)

@@ -1,0 +1,112 @@
+"""The search index: full-text rows and vectors, written in the transaction that writes the chunks.
+
+What is in the index is what can be found: chunks that are switched off are taken out and put back. A dataset
+counts what was ``appended`` and ``removed``, so that a matrix in memory (``matrix.py``) knows when it is
+stale, whichever process wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from .store import Row, rows
+
+__all__ = ["VECTOR", "add", "change_terms", "match", "put_back", "remove", "remove_dataset", "take_out"]
+
+VECTOR = np.dtype("<f4")  # as stored
+
+
+def add(db: apsw.Connection, chunk: Row, terms: str, vector: NDArray[np.float32]) -> None:
+    """Index one chunk (``row dataset_id document_id``); it can be found if it is ``available``."""
+    db.execute(
+        "INSERT INTO chunk_index VALUES (?, ?, ?)",
+        (chunk["row"], terms, vector.astype(VECTOR, copy=False).tobytes()),
+    )
+    if chunk["available"]:
+        _insert_terms(db, chunk["row"], terms, chunk["dataset_id"], chunk["document_id"])
+    db.execute("UPDATE dataset SET appended = appended + 1 WHERE id = ?", (chunk["dataset_id"],))
+
+
+def remove(db: apsw.Connection, dataset_id: str, chunk_rows: Sequence[int]) -> None:
+    """Forget these chunks of one dataset, the chunks themselves included."""
+    each = [(number,) for number in chunk_rows]
+    if not each:
+        return
+    db.executemany("DELETE FROM term WHERE rowid = ?", each)
+    db.executemany("DELETE FROM chunk_index WHERE row = ?", each)
+    db.executemany("DELETE FROM chunk WHERE row = ?", each)
+    _count_removal(db, dataset_id)
+
+
+def remove_dataset(db: apsw.Connection, dataset_id: str) -> None:
+    """Forget all chunks of a dataset."""
+    remove(
+        db,
+        dataset_id,
+        [number for (number,) in db.execute("SELECT row FROM chunk WHERE dataset_id = ?", (dataset_id,))],
+    )
+
+
+def take_out(db: apsw.Connection, dataset_id: str, document_id: str) -> None:
+    """Make a document's chunks unfindable, but keep them."""
+    found = _searchable(db, document_id)
+    db.executemany("DELETE FROM term WHERE rowid = ?", [(chunk["row"],) for chunk in found])
+    db.execute("UPDATE chunk SET available = 0 WHERE document_id = ?", (document_id,))
+    _count_removal(db, dataset_id)
+
+
+def put_back(db: apsw.Connection, dataset_id: str, document_id: str) -> None:
+    """Make a document's chunks findable again."""
+    take_out(db, dataset_id, document_id)
+    db.execute("UPDATE chunk SET available = 1 WHERE document_id = ?", (document_id,))
+    for chunk in _searchable(db, document_id):
+        _insert_terms(db, chunk["row"], chunk["terms"], dataset_id, document_id)
+
+
+def change_terms(db: apsw.Connection, chunk: Row, terms: str) -> None:
+    """Give an indexed chunk (``row``, ``dataset_id``, ``document_id``, ``available``) other terms."""
+    db.execute("UPDATE chunk_index SET terms = ? WHERE row = ?", (terms, chunk["row"]))
+    if chunk["available"]:
+        db.execute("DELETE FROM term WHERE rowid = ?", (chunk["row"],))
+        _insert_terms(db, chunk["row"], terms, chunk["dataset_id"], chunk["document_id"])
+
+
+def match(terms: Sequence[str], *, dataset_ids: Sequence[str] = (), document_ids: Sequence[str] = ()) -> str:
+    """The full-text query: any of the terms, in these datasets and documents (empty: in all)."""
+    parts = [
+        f"{column} : ({_any(values)})"
+        for column, values in _columns(terms, dataset_ids, document_ids)
+        if values
+    ]
+    return " AND ".join(parts)
+
+
+def _columns(*values: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
+    return list(zip(("terms", "dataset_id", "document_id"), values, strict=True))
+
+
+def _any(values: Sequence[str]) -> str:
+    return " OR ".join('"' + value.replace('"', '""') + '"' for value in values)
+
+
+def _searchable(db: apsw.Connection, document_id: str) -> list[Row]:
+    return rows(
+        db,
+        "SELECT chunk.row, terms FROM chunk JOIN chunk_index USING (row) WHERE document_id = ? AND available",
+        (document_id,),
+    )
+
+
+def _insert_terms(db: apsw.Connection, number: int, terms: str, dataset_id: str, document_id: str) -> None:
+    db.execute(
+        "INSERT INTO term(rowid, terms, dataset_id, document_id) VALUES (?, ?, ?, ?)",
+        (number, terms, dataset_id, document_id),
+    )
+
+
+def _count_removal(db: apsw.Connection, dataset_id: str) -> None:
+    db.execute("UPDATE dataset SET removed = removed + 1 WHERE id = ?", (dataset_id,))

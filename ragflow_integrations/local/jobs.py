@@ -1,0 +1,247 @@
+"""The parsing queue, worked off by one background thread.
+
+The queue is the table ``job``, so what ``start`` has acknowledged survives a crash. A document's chunks,
+index entries, counters and ``DONE`` are one transaction: after a crash it has all of its chunks, or none and is still
+queued. Among the processes that have the folder open, the one that holds ``parser.lock`` parses.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from . import blobs, chunks, datasets, documents
+from .chunk import chunk_document
+from .embed import Embedder
+from .fields import iso, now_ms
+from .parse import ParseError
+from .problems import InUse, Problem, Refused
+from .store import Row, Store, row
+
+__all__ = ["Parser", "start", "stop"]
+
+_log = logging.getLogger(__name__)
+_BATCH = 64  # chunks embedded between two looks at whether the job was cancelled
+_TELL = 0.3  # seconds between two reports of a document's progress
+_RETRY = 0.25  # seconds between two tries for another process's lock
+_NEXT = "SELECT id, document_id FROM job ORDER BY id LIMIT 1"
+
+
+class _Cancelled(Exception):
+    """The job was cancelled, restarted, or its document deleted: what was computed for it is dropped."""
+
+
+class _Closing(Exception):
+    """The engine is being closed: the job stays queued."""
+
+
+def start(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str]) -> None:
+    """Queue documents for parsing; what was parsed before goes."""
+    for document_id in document_ids:
+        document = documents.get(db, tenant_id, document_id)
+        if row(db, "SELECT 1 FROM job WHERE document_id = ?", (document_id,)):
+            raise InUse("Can't parse document that is currently being processed")
+        chunks.delete(db, document, None)
+        db.execute("INSERT INTO job(document_id) VALUES (?)", (document_id,))
+        _set(
+            db,
+            document_id,
+            run="RUNNING",
+            progress=0.0,
+            progress_msg="Task is queued...",
+            process_begin_at=iso(now_ms()),
+            process_duration=0.0,
+        )
+
+
+def stop(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str]) -> None:
+    """Cancel documents that are queued or being parsed."""
+    for document_id in document_ids:
+        document = documents.get(db, tenant_id, document_id)
+        db.execute("DELETE FROM job WHERE document_id = ?", (document_id,))
+        if not db.changes():
+            raise Refused("Can't stop parsing document that has not started or already completed")
+        said = f"{document['progress_msg']}\n{_line('Task stopped by user.')}"
+        _set(db, document_id, run="CANCEL", progress=0.0, progress_msg=said)
+
+
+class Parser:
+    """Works the queue off in a thread, which lives only while there is something to do."""
+
+    def __init__(self, store: Store, embedder: Embedder) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        """See to it that the queue is worked off."""
+        with self._store.read() as db:
+            if row(db, _NEXT) is None:
+                return
+        with self._lock:
+            if self._thread is None and not self._closing.is_set():
+                self._thread = threading.Thread(target=self._work, name="ragflow-parser", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the current batch; what is not finished stays queued."""
+        self._closing.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                self._take_turn()
+            except Exception:  # noqa: BLE001 - whatever it was, the queue must go on
+                _log.exception("parsing stopped; trying again in a second")
+                self._closing.wait(1)
+            with self._lock, self._store.read() as db:
+                if self._closing.is_set() or row(db, _NEXT) is None:
+                    self._thread = None
+                    return
+
+    def _take_turn(self) -> None:
+        with _sole_parser(self._store.folder) as sole:
+            while sole and not self._closing.is_set():
+                with self._store.read() as db:
+                    job = row(db, _NEXT)
+                if job is None:
+                    return
+                _Task(self._store, self._embedder, self._closing, job).run()
+        if not sole:
+            self._closing.wait(_RETRY)
+
+
+class _Task:
+    """The parsing of one document."""
+
+    def __init__(self, store: Store, embedder: Embedder, closing: threading.Event, job: Row) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._closing = closing
+        self._job = job["id"]
+        self._document = job["document_id"]
+        self._begun = self._told = time.monotonic()
+        self._lines = [_line("Task has been received.")]
+
+    def run(self) -> None:
+        try:
+            name, contents = self._chunked()
+            self._finish(name, self._prepared(name, contents))
+        except (_Cancelled, _Closing):
+            return
+        except (ParseError, Problem) as error:
+            self._fail(str(error))
+        except Exception as error:  # noqa: BLE001 - one bad document must not stop the others
+            _log.exception("document %s could not be parsed", self._document)
+            self._fail(f"{type(error).__name__}: {error}")
+
+    def _chunked(self) -> tuple[str, list[str]]:
+        with self._store.read() as db:
+            found = self._row(db)
+            datasets.check_embedder(db, found["dataset_id"], self._embedder)
+            data = blobs.read(db, found["sha256"])
+        contents = chunk_document(
+            found["name"],
+            data,
+            chunk_method=found["chunk_method"],
+            parser_config=json.loads(found["parser_config_json"]),
+        )
+        self._lines.append(_line(f"Generate {len(contents)} chunks"))
+        return found["name"], contents
+
+    def _prepared(self, name: str, contents: Sequence[str]) -> list[chunks.Prepared]:
+        begun = time.monotonic()
+        prepared: list[chunks.Prepared] = []
+        for start in range(0, len(contents), _BATCH):
+            self._tell(0.1 + 0.8 * start / len(contents))
+            prepared += chunks.prepare(self._embedder, name, contents[start : start + _BATCH])
+        self._lines.append(_line(f"Embedding chunks ({time.monotonic() - begun:.2f}s)"))
+        return prepared
+
+    def _tell(self, progress: float) -> None:
+        """Look whether to go on, and let users see the progress of what takes its time."""
+        if self._closing.is_set():
+            raise _Closing
+        if time.monotonic() - self._told < _TELL:
+            return
+        self._told = time.monotonic()
+        with self._store.write() as db:
+            self._row(db)
+            self._set(db, progress=progress)
+
+    def _finish(self, name: str, prepared: Sequence[chunks.Prepared]) -> None:
+        with self._store.write() as db:
+            found = self._row(db)
+            chunks.add(db, found, prepared, parsed=True)
+            if found["name"] != name:
+                chunks.retitle(db, found)
+            self._lines.append(_line(f"Task done ({time.monotonic() - self._begun:.2f}s)"))
+            self._set(db, run="DONE", progress=1.0)
+            db.execute("DELETE FROM job WHERE id = ?", (self._job,))
+
+    def _fail(self, reason: str) -> None:
+        try:
+            with self._store.write() as db:
+                self._row(db)
+                self._lines.append(_line(f"[ERROR]{reason}"))
+                self._set(db, run="FAIL", progress=-1.0)
+                db.execute("DELETE FROM job WHERE id = ?", (self._job,))
+        except _Cancelled:
+            return
+
+    def _row(self, db: apsw.Connection) -> Row:
+        """The document as it is now; ``_Cancelled`` if it is no longer this job's."""
+        found = row(
+            db,
+            "SELECT document.* FROM document JOIN job ON document_id = document.id WHERE job.id = ?",
+            (self._job,),
+        )
+        if found is None:
+            raise _Cancelled
+        return found
+
+    def _set(self, db: apsw.Connection, **values: Any) -> None:
+        spent = time.monotonic() - self._begun
+        _set(db, self._document, process_duration=spent, progress_msg="\n".join(["", *self._lines]), **values)
+
+
+@contextmanager
+def _sole_parser(folder: Path | None) -> Iterator[bool]:
+    """Whether this is the folder's only parser, for the length of the block or of the process."""
+    if folder is None:
+        yield True
+        return
+    lock = apsw.Connection(str(folder / "parser.lock"))
+    try:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+            sole = True
+        except apsw.BusyError:
+            sole = False
+        yield sole
+    finally:
+        lock.close()
+
+
+def _line(text: str) -> str:
+    return f"{time.strftime('%H:%M:%S')} {text}"
+
+
+def _set(db: apsw.Connection, document_id: str, **values: Any) -> None:
+    values["update_time"] = now_ms()
+    assignments = ", ".join(f"{key} = :{key}" for key in values)
+    db.execute(f"UPDATE document SET {assignments} WHERE id = :id", {**values, "id": document_id})

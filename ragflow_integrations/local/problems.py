@@ -1,0 +1,21 @@
+"""What the engine refuses, as exceptions; the server turns them into RAGFlow's codes."""
+
+from __future__ import annotations
+
+__all__ = ["InUse", "Missing", "Problem", "Refused"]
+
+
+class Problem(Exception):
+    """The engine could not do what was asked; the message is fit for the caller to read."""
+
+
+class Missing(Problem):
+    """A dataset, document, chunk, chat or session that is named does not exist."""
+
+
+class Refused(Problem):
+    """The request contradicts what is stored, or asks for what this engine cannot do."""
+
+
+class InUse(Problem):
+    """Another process holds what is needed, or the document is being parsed; trying again may help."""

@@ -1,0 +1,112 @@
+"""The tables of the knowledge base, as numbered migrations.
+
+A migration is never changed after a release: a new one is appended. ``PRAGMA user_version`` holds how many
+have run; ``PRAGMA application_id`` tells our files from any other SQLite file.
+"""
+
+from __future__ import annotations
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS"]
+
+APPLICATION_ID = 0x52464B42  # "RFKB"
+
+# Times are milliseconds since 1970, as on the wire; columns named *_json hold JSON text.
+# A chunk's rowid is its key in the full-text index and in the matrices, and is never used twice.
+_FIRST = """
+CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE dataset(
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    settings_json TEXT NOT NULL,
+    embedder TEXT NOT NULL,
+    dimensions INTEGER NOT NULL,
+    document_count INTEGER NOT NULL DEFAULT 0,
+    chunk_count INTEGER NOT NULL DEFAULT 0,
+    token_num INTEGER NOT NULL DEFAULT 0,
+    appended INTEGER NOT NULL DEFAULT 0,
+    removed INTEGER NOT NULL DEFAULT 0,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+);
+
+CREATE TABLE blob(sha256 TEXT PRIMARY KEY, data BLOB NOT NULL);
+
+CREATE TABLE document(
+    id TEXT PRIMARY KEY,
+    dataset_id TEXT NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+    name TEXT NOT NULL COLLATE NOCASE,
+    location TEXT NOT NULL,
+    suffix TEXT NOT NULL,
+    type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    content_hash TEXT NOT NULL,
+    sha256 TEXT NOT NULL REFERENCES blob(sha256),
+    chunk_method TEXT NOT NULL,
+    parser_config_json TEXT NOT NULL,
+    meta_fields_json TEXT NOT NULL DEFAULT '{}',
+    status TEXT NOT NULL DEFAULT '1',
+    run TEXT NOT NULL DEFAULT 'UNSTART',
+    progress REAL NOT NULL DEFAULT 0.0,
+    progress_msg TEXT NOT NULL DEFAULT '',
+    process_begin_at TEXT,
+    process_duration REAL NOT NULL DEFAULT 0.0,
+    chunk_count INTEGER NOT NULL DEFAULT 0,
+    token_count INTEGER NOT NULL DEFAULT 0,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL,
+    UNIQUE(dataset_id, name)
+);
+CREATE INDEX document_by_blob ON document(sha256);
+
+CREATE TABLE job(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id TEXT NOT NULL UNIQUE REFERENCES document(id) ON DELETE CASCADE
+);
+
+CREATE TABLE chunk(
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    dataset_id TEXT NOT NULL REFERENCES dataset(id),
+    document_id TEXT NOT NULL REFERENCES document(id),
+    place INTEGER,
+    content TEXT NOT NULL,
+    important_keywords_json TEXT NOT NULL,
+    questions_json TEXT NOT NULL,
+    token_count INTEGER NOT NULL,
+    available INTEGER NOT NULL DEFAULT 1,
+    create_time INTEGER NOT NULL
+);
+CREATE INDEX chunk_by_document ON chunk(document_id, place);
+CREATE INDEX chunk_by_dataset ON chunk(dataset_id, available);
+
+CREATE TABLE chunk_index(row INTEGER PRIMARY KEY, terms TEXT NOT NULL, vector BLOB NOT NULL);
+
+CREATE VIRTUAL TABLE term USING fts5(
+    terms, dataset_id, document_id,
+    content='', contentless_delete=1,
+    tokenize="unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co Cn'"
+);
+
+CREATE TABLE chat(
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    dataset_ids_json TEXT NOT NULL,
+    settings_json TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+);
+
+CREATE TABLE session(
+    id TEXT PRIMARY KEY,
+    chat_id TEXT NOT NULL REFERENCES chat(id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    messages_json TEXT NOT NULL,
+    reference_json TEXT NOT NULL DEFAULT '[]',
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+);
+CREATE INDEX session_by_chat ON session(chat_id);
+"""
+
+MIGRATIONS = (_FIRST,)

@@ -1,0 +1,133 @@
+"""One request as the handlers see it: read completely, so that they can be plain synchronous functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from starlette.datastructures import FormData, QueryParams
+
+from .envelope import ARGUMENT, EXCEPTION, UNSET, Fail
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+
+__all__ = ["MAX_IDS", "Call", "page_of", "without_repeats"]
+
+MAX_IDS = 100
+_MAX_PAGE_SIZE = 100
+_MALFORMED = "Malformed JSON syntax: Missing commas/brackets or invalid encoding"
+
+
+class Page(TypedDict):
+    """Which rows of a list."""
+
+    page: int
+    page_size: int
+
+
+class Order(TypedDict):
+    """In which order."""
+
+    orderby: str
+    desc: bool
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to one route; ``form`` is set for multipart and form bodies, else ``body`` holds the bytes."""
+
+    engine: Engine
+    path: Mapping[str, str]
+    query: QueryParams
+    content_type: str | None
+    body: bytes
+    form: FormData | None
+
+    @property
+    def is_json(self) -> bool:
+        return (self.content_type or "").lower().startswith("application/json")
+
+    def json(self) -> dict[str, Any]:
+        """The body of a route that checks by hand: no body is an empty object."""
+        if not self.body and self.form is None:
+            return {}
+        if not self.is_json:
+            raise Fail(
+                f"send JSON with Content-Type application/json, not {self.content_type}", EXCEPTION, data=None
+            )
+        try:
+            payload = json.loads(self.body)
+        except ValueError:
+            raise Fail("<BadRequest '400: Bad Request'>", EXCEPTION, data=None) from None
+        if not isinstance(payload, dict):
+            raise Fail("TypeError('JSON payload must be an object.')", EXCEPTION, data=None)
+        return payload
+
+    def strict_json(self) -> dict[str, Any]:
+        """The body of a route that validates with a model: JSON is mandatory."""
+        if not self.is_json:
+            raise Fail(
+                f"Unsupported content type: Expected application/json, got {self.content_type}", ARGUMENT
+            )
+        try:
+            payload = json.loads(self.body) or {}
+        except ValueError:
+            raise Fail(_MALFORMED, ARGUMENT) from None
+        if not isinstance(payload, dict):
+            raise Fail(f"Invalid request payload: expected object, got {type(payload).__name__}", ARGUMENT)
+        return payload
+
+    def page(self) -> Page:
+        """``page`` and ``page_size`` of a list route, by RAGFlow's rules."""
+        return page_of(self.query)
+
+    def order(self, data: Any = UNSET) -> Order:
+        """``orderby`` and ``desc`` of a list route; ``Fail`` 101 (with ``data``) for an unknown field."""
+        orderby = self.query.get("orderby", "create_time")
+        if orderby not in ("create_time", "update_time", "name"):
+            raise Fail(f"invalid orderby field: {orderby}", ARGUMENT, data=data)
+        return {"orderby": orderby, "desc": self.query.get("desc", "true").strip().lower() != "false"}
+
+    def ids(self, name: str) -> list[str] | None:
+        """A query parameter that may be repeated or comma-separated; None if it is not there."""
+        values = [item.strip() for value in self.query.getlist(name) for item in value.split(",")]
+        found = [value for value in dict.fromkeys(values) if value]
+        if len(found) > MAX_IDS:
+            raise Fail(f"{name} must contain at most {MAX_IDS} IDs", ARGUMENT)
+        return found or None
+
+
+def page_of(given: Mapping[str, Any]) -> Page:
+    """``page`` (default 1) and ``page_size`` (default 30): what is not a number above 0 means the default.
+
+    Over 100 rows a page are an error, as from RAGFlow 0.26 on.
+    """
+    size = _positive(given.get("page_size"), 30)
+    if size > _MAX_PAGE_SIZE:
+        raise Fail(
+            f"ValueError('page_size must be less than or equal to {_MAX_PAGE_SIZE}')", EXCEPTION, data=None
+        )
+    return {"page": _positive(given.get("page"), 1), "page_size": size}
+
+
+def _positive(value: Any, default: int) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        return default
+    return number if number >= 1 else default
+
+
+def without_repeats(ids: Any, what: str) -> tuple[list[str], list[str]]:
+    """The ids once each, and RAGFlow's complaint about each that was there more than once.
+
+    A bare string counts as one id.
+    """
+    listed = [ids] if isinstance(ids, str) else list(ids)
+    if not all(isinstance(each, str) for each in listed):
+        raise Fail(f"{what} ids should be strings, got {listed!r}", ARGUMENT)
+    unique = list(dict.fromkeys(listed))
+    return unique, [f"Duplicate {what} ids: {each}" for each in unique if listed.count(each) > 1]

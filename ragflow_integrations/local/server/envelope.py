@@ -1,0 +1,70 @@
+"""RAGFlow's answer envelopes. Which keys an answer has differs by route; each shape has one function here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+__all__ = [
+    "ARGUMENT",
+    "AUTHENTICATION",
+    "DATA",
+    "EXCEPTION",
+    "JSON",
+    "SERVER",
+    "UNAUTHORIZED",
+    "Fail",
+    "answered",
+    "not_there_yet",
+    "succeeded",
+]
+
+EXCEPTION = 100
+ARGUMENT = 101
+DATA = 102
+AUTHENTICATION = 109
+UNAUTHORIZED = 401
+SERVER = 500
+
+UNSET: Any = object()
+
+
+class JSON(Response):
+    """A JSON body as RAGFlow ends it: with a newline."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+class Fail(Exception):
+    """An error answer: ``code``, ``message`` and, only where RAGFlow sends it, ``data``."""
+
+    def __init__(self, message: str, code: int = DATA, *, data: Any = UNSET, status: int = 200) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body: dict[str, Any] = {"code": code, "message": message}
+        if data is not UNSET:
+            self.body["data"] = data
+
+    def response(self) -> JSON:
+        return JSON(self.body, self.status)
+
+
+def answered(data: Any = UNSET, **more: Any) -> JSON:
+    """Success of datasets, uploads, chunks and retrieval: no ``message``, and ``data`` only if there is some."""
+    return JSON({"code": 0, **({} if data is UNSET else {"data": data}), **more})
+
+
+def succeeded(data: Any, message: str = "success") -> JSON:
+    """Success of document lists, chats, sessions and system: all three keys."""
+    return JSON({"code": 0, "data": data, "message": message})
+
+
+def not_there_yet(feature: str) -> Fail:
+    """What the local engine cannot do: said, never ignored."""
+    return Fail(f"the local engine does not have {feature} yet; a RAGFlow server has it")

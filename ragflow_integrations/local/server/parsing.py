@@ -1,0 +1,80 @@
+"""Starting and stopping the parsing of documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from . import datasets
+from .call import Call, without_repeats
+from .envelope import Fail, answered
+
+__all__ = ["parse", "start_chunking", "stop", "stop_chunking"]
+
+Row = dict[str, Any]
+
+_CANNOT_STOP = "Can't stop parsing document that has not started or already completed"
+
+
+def start_chunking(call: Call) -> Response:
+    """``POST /datasets/{id}/chunks``: the known documents are started even if others are unknown."""
+    ids, repeated = _document_ids(call)
+    known, unknown = _split(call, ids)
+    if any(row["run"] == "RUNNING" for row in known):
+        raise Fail("Can't parse document that is currently being processed")
+    call.engine.start_parsing([row["id"] for row in known])
+    if unknown:
+        raise Fail(f"Documents not found: {unknown}")
+    return answered({"success_count": len(known), "errors": repeated}) if repeated else answered()
+
+
+def stop_chunking(call: Call) -> Response:
+    """``DELETE /datasets/{id}/chunks``."""
+    ids, repeated = _document_ids(call)
+    known, unknown = _split(call, ids)
+    if unknown:
+        raise Fail(f"you don't own the document {unknown[0]}")
+    if any(row["run"] != "RUNNING" for row in known):
+        raise Fail(_CANNOT_STOP, data={"error_code": "DOC_STOP_PARSING_INVALID_STATE"})
+    call.engine.stop_parsing([row["id"] for row in known])
+    return answered({"success_count": len(known), "errors": repeated}) if repeated else answered()
+
+
+def parse(call: Call) -> Response:
+    """``POST /datasets/{id}/documents/parse``."""
+    ids, errors = _document_ids(call)
+    known, unknown = _split(call, ids)
+    idle = [row["id"] for row in known if row["run"] != "RUNNING"]
+    call.engine.start_parsing(idle)
+    if unknown:
+        raise Fail(f"Documents not found: {unknown}")
+    return answered({"success_count": len(known), **({"errors": errors} if errors else {})})
+
+
+def stop(call: Call) -> Response:
+    """``POST /datasets/{id}/documents/stop``."""
+    ids, errors = _document_ids(call)
+    known, unknown = _split(call, ids)
+    if unknown:
+        raise Fail(f"Documents not found: {unknown}")
+    running = [row["id"] for row in known if row["run"] in ("RUNNING", "CANCEL")]
+    errors += [_CANNOT_STOP] * (len(known) - len(running))
+    call.engine.stop_parsing(running)
+    return answered({"success_count": len(running), **({"errors": errors} if errors else {})})
+
+
+def _document_ids(call: Call) -> tuple[list[str], list[str]]:
+    datasets.owned(call, f"You don't own the dataset {call.path['dataset_id']}.")
+    given = call.json().get("document_ids")
+    if not given or not isinstance(given, list):
+        raise Fail("`document_ids` is required")
+    return without_repeats(given, "document")
+
+
+def _split(call: Call, ids: list[str]) -> tuple[list[Row], list[str]]:
+    found = {identifier: call.engine.get_document(identifier) for identifier in ids}
+    known = [
+        row for row in found.values() if row is not None and row["dataset_id"] == call.path["dataset_id"]
+    ]
+    return known, [identifier for identifier in ids if identifier not in {row["id"] for row in known}]

@@ -1,0 +1,312 @@
+"""What the recordings do not show: limits of the local engine, odd requests, and that nothing blocks the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.server import build_app
+from tests.local.server.replay import GatedEmbedder, frames
+
+Json = dict[str, Any]
+
+ATLANTIS = "The capital of Atlantis is Poseidonia.\n\nThe moon is made of green cheese."
+
+
+class Api:
+    """The in-process application, which asks for no key."""
+
+    def __init__(self, engine: Engine) -> None:
+        transport = httpx.ASGITransport(build_app(engine, api_key=None))
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://local/api/v1")
+
+    async def __call__(self, method: str, path: str, body: Json | None = None, **more: Any) -> Json:
+        content = {} if body is None else {"json": body}
+        return dict((await self.http.request(method, path, **content, **more)).json())
+
+    async def dataset(self, name: str = "x") -> str:
+        return str((await self("POST", "/datasets", {"name": name}))["data"]["id"])
+
+    async def document(self, dataset: str, name: str = "a.txt", text: str = ATLANTIS) -> str:
+        files = {"file": (name, text.encode())}
+        return str((await self("POST", f"/datasets/{dataset}/documents", files=files))["data"][0]["id"])
+
+    async def chat(self, **settings: Any) -> Json:
+        """A chat over a dataset in which Atlantis is told about."""
+        dataset = await self.dataset()
+        document = await self.document(dataset)
+        await self("POST", f"/datasets/{dataset}/documents/{document}/chunks", {"content": ATLANTIS})
+        answer = await self("POST", "/chats", {"name": "c", "dataset_ids": [dataset], **settings})
+        assert answer["code"] == 0, answer
+        return dict(answer["data"])
+
+
+@pytest.fixture
+def embedder() -> GatedEmbedder:
+    """Its gate is open unless a test shuts it."""
+    return GatedEmbedder()
+
+
+@pytest.fixture
+async def api(embedder: GatedEmbedder) -> AsyncIterator[Api]:
+    """The application over an engine in memory."""
+    engine = await asyncio.to_thread(Engine, ":memory:", embedder=embedder)
+    called = Api(engine)
+    yield called
+    await called.http.aclose()
+    await asyncio.to_thread(engine.close)
+
+
+async def test_slow_work_does_not_block_others(tmp_path: Path, embedder: GatedEmbedder) -> None:
+    """While a retrieval waits for its embedding, other calls are answered."""
+    engine = await asyncio.to_thread(Engine, tmp_path, embedder=embedder)
+    api = Api(engine)
+    dataset = await api.dataset()
+    embedder.gate.clear()
+    slow = asyncio.create_task(api("POST", "/retrieval", {"question": "Atlantis", "dataset_ids": [dataset]}))
+    assert await asyncio.to_thread(embedder.reached.wait, 10)
+    assert (await api("GET", "/datasets"))["total_datasets"] == 1
+    assert not slow.done()
+    embedder.gate.set()
+    assert (await slow)["code"] == 0
+    await api.http.aclose()
+    await asyncio.to_thread(engine.close)
+
+
+async def test_upload_keeps_what_can_be_read(api: Api) -> None:
+    """Of several files the readable ones are stored; the others are named, and who could read them."""
+    dataset = await api.dataset()
+    files = [("file", (name, b"text")) for name in ("a.txt", "b.pdf", "c.xyz")]
+    answer = await api("POST", f"/datasets/{dataset}/documents", files=files)
+    assert answer["code"] == 500
+    assert [document["name"] for document in answer["data"]] == ["a.txt"]
+    assert answer["message"].splitlines() == [
+        "b.pdf: the local engine does not read .pdf files yet; a RAGFlow server reads them",
+        "c.xyz: This type of file has not been supported yet!",
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "Über uns.txt", 'say "hi".txt', "中文.md"])
+async def test_download_is_the_file(api: Api, name: str) -> None:
+    """A download has the file's bytes and carries its name, so that it cannot be taken for an error."""
+    dataset = await api.dataset()
+    document = await api.document(dataset, name.replace('"', "%22"), '{"code": 102, "message": "no error"}')
+    for path in (f"/datasets/{dataset}/documents/{document}", f"/documents/{document}"):
+        response = await api.http.get(path)
+        assert response.json() == {"code": 102, "message": "no error"}
+        assert response.headers["content-disposition"].startswith("attachment; filename")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/retrieval"), ("POST", "/chats"), ("DELETE", "/chats"), ("POST", "/chat/completions")],
+)
+@pytest.mark.parametrize("body", [b"{bad", b"[1]", b'"text"', b"\xff"])
+async def test_malformed_bodies(api: Api, method: str, path: str, body: bytes) -> None:
+    """What is no JSON object is code 100, as on RAGFlow, and never a crash."""
+    response = await api.http.request(
+        method, path, content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 200
+    assert response.json()["code"] == 100
+
+
+async def test_broken_multipart(api: Api) -> None:
+    """A multipart body without a boundary is code 100."""
+    dataset = await api.dataset()
+    headers = {"Content-Type": "multipart/form-data"}
+    response = await api.http.post(f"/datasets/{dataset}/documents", content=b"x", headers=headers)
+    assert response.json()["code"] == 100
+
+
+@pytest.mark.parametrize("path", ["/chats", "/datasets/{dataset}/documents"])
+async def test_page_size_has_a_limit(api: Api, path: str) -> None:
+    """Over 100 rows a page are an error, not a cut."""
+    answer = await api("GET", path.format(dataset=await api.dataset()), params={"page_size": 101})
+    assert (answer["code"], "less than or equal to 100" in answer["message"]) == (100, True)
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"auto_keywords": 3}, "auto_keywords"),
+        ({"raptor": {"use_raptor": True}}, "raptor.use_raptor"),
+        ({"graphrag": {"use_graphrag": True}}, "graphrag.use_graphrag"),
+        ({"parent_child": {"use_parent_child": True}}, "enable_children"),
+    ],
+)
+async def test_switches_without_effect_are_refused(api: Api, config: Json, named: str) -> None:
+    """A parser setting that the local engine cannot honour is refused by name."""
+    answer = await api("POST", "/datasets", {"name": "y", "parser_config": config})
+    assert (answer["code"], named in answer["message"]) == (102, True)
+
+
+async def test_one_embedding_model(api: Api) -> None:
+    """The server's own model by its three names; the answer shows which it is."""
+    own = (await api("POST", "/datasets", {"name": "a"}))["data"]["embedding_model"]
+    for name in (own, "BAAI/bge-large-zh-v1.5@BAAI", "BAAI/bge-m3@Builtin"):
+        answer = await api("POST", "/datasets", {"name": "b", "embedding_model": name})
+        assert answer["data"]["embedding_model"] == own
+
+
+async def test_chat_settings_round_trip(api: Api) -> None:
+    """What a chat shows can be sent back; PATCH merges its objects and PUT replaces them."""
+    chat = await api.chat()
+    sent = {
+        key: chat[key] for key in ("name", "llm_id", "llm_setting", "prompt_config", "dataset_ids", "top_n")
+    }
+    assert (await api("PUT", f"/chats/{chat['id']}", sent))["code"] == 0
+    patched = await api("PATCH", f"/chats/{chat['id']}", {"prompt_config": {"prologue": "Servus"}})
+    assert patched["data"]["prompt_config"] == {**chat["prompt_config"], "prologue": "Servus"}
+    replaced = await api("PUT", f"/chats/{chat['id']}", {"llm_setting": {"temperature": 0.1}})
+    assert replaced["data"]["llm_setting"] == {"temperature": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"rerank_id": "r"}, "rerank_id"),
+        ({"meta_data_filter": {"method": "auto"}}, "meta_data_filter"),
+        ({"prompt_config": {"use_kg": True}}, "use_kg"),
+        ({"top_n": "6"}, "top_n"),
+        ({"llm_setting": []}, "llm_setting"),
+    ],
+)
+async def test_chat_settings_without_effect_are_refused(api: Api, settings: Json, named: str) -> None:
+    """A chat setting that is wrong, or that the local engine cannot honour, is refused by name."""
+    answer = await api("POST", "/chats", {"name": "c", **settings})
+    assert answer["code"] != 0
+    assert named in answer["message"]
+
+
+async def _stream(api: Api, chat: Json, question: str, **more: Any) -> list[Json]:
+    body = {"chat_id": chat["id"], "question": question, **more}
+    return [dict(each) for each in frames((await api.http.post("/chat/completions", json=body)).text)]
+
+
+async def test_stream_answers_and_cites(api: Api) -> None:
+    """Deltas make the text, the final frame has the reference, ``true`` ends; the session has kept both messages."""
+    chat = await api.chat()
+    *deltas, final, end = await _stream(api, chat, "What is the capital of Atlantis?")
+    text = "".join(each["data"]["answer"] for each in deltas)
+    assert "Poseidonia" in text
+    assert "[ID:0]" in text
+    assert (final["data"]["final"], final["data"]["answer"]) == (True, "")
+    assert "Poseidonia" in final["data"]["reference"]["chunks"][0]["content"]
+    assert end["data"] is True
+    session = await api("GET", f"/chats/{chat['id']}/sessions/{final['data']['session_id']}")
+    spoken = [(message["role"], message["content"]) for message in session["data"]["messages"][1:]]
+    assert spoken == [("user", "What is the capital of Atlantis?"), ("assistant", text)]
+    assert session["data"]["messages"][-1]["id"] == final["data"]["id"]
+
+
+async def test_legacy_stream_repeats_the_text(api: Api) -> None:
+    """With ``legacy`` each frame has the answer so far, and the final one the whole."""
+    chat = await api.chat()
+    *deltas, final, _ = await _stream(api, chat, "What is the capital of Atlantis?", legacy=True)
+    texts = [each["data"]["answer"] for each in deltas]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
+    assert final["data"]["answer"] == texts[-1]
+
+
+async def test_empty_response_comes_twice(api: Api) -> None:
+    """Without a hit the chat's empty response is the delta, and the final frame repeats it, as RAGFlow does."""
+    chat = await api.chat(prompt_config={"empty_response": "Sorry nothing"}, similarity_threshold=0.5)
+    delta, final, end = await _stream(api, chat, "xxyyzz qqq")
+    assert delta["data"]["answer"] == final["data"]["answer"] == "Sorry nothing"
+    assert final["data"]["reference"] == {"total": 0, "chunks": [], "doc_aggs": []}
+    assert end["data"] is True
+    question = {"chat_id": chat["id"], "question": "xxyyzz qqq", "stream": False}
+    whole = (await api("POST", "/chat/completions", question))["data"]
+    told = {
+        "answer": "Sorry nothing",
+        "reference": {"chunks": []},
+        "prompt": "",
+        "audio_binary": None,
+        "final": False,
+    }
+    assert whole == {**told, "chat_id": chat["id"], "id": whole["id"], "session_id": whole["session_id"]}
+
+
+async def test_completion_without_storing(api: Api) -> None:
+    """With the history in the request and nothing to be stored, no session is made."""
+    chat = await api.chat()
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    messages.append({"role": "user", "content": "What is the capital of Atlantis?"})
+    flags = {"stream": False, "pass_all_history_messages": True, "store_history_messages": False}
+    answer = await api("POST", "/chat/completions", {"chat_id": chat["id"], "messages": messages, **flags})
+    assert "Poseidonia" in answer["data"]["answer"]
+    assert answer["data"]["session_id"] is None
+    assert (await api("GET", f"/chats/{chat['id']}/sessions"))["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"messages": [{"role": "assistant", "content": "x"}]}, "user message"),
+        ({"messages": [{"role": "user"}]}, "`role` and `content`"),
+        ({"messages": [{"role": "user", "content": [1]}]}, "should be a string"),
+        ({"question": "x", "doc_ids": 5}, "doc_ids"),
+        ({"question": "x", "files": [{"id": "f"}]}, "files"),
+        ({"question": "x", "pass_all_history_messages": True}, "pass_all_history_messages"),
+    ],
+)
+async def test_completions_refused_before_the_stream(api: Api, body: Json, named: str) -> None:
+    """What is wrong with a request is a JSON answer even where a stream was asked for, and leaves no session."""
+    chat = await api.chat()
+    answer = await api("POST", "/chat/completions", {"chat_id": chat["id"], **body})
+    assert answer["code"] in (101, 102)
+    assert named in answer["message"]
+    assert (await api("GET", f"/chats/{chat['id']}/sessions"))["data"] == []
+
+
+async def test_parse_starts_the_known_documents(api: Api) -> None:
+    """One unknown id is an error, and the known documents are parsed all the same."""
+    dataset = await api.dataset()
+    document = await api.document(dataset)
+    answer = await api("POST", f"/datasets/{dataset}/chunks", {"document_ids": [document, "0" * 32]})
+    assert answer == {"code": 102, "message": f"Documents not found: {['0' * 32]}"}
+    listed = await api("GET", f"/datasets/{dataset}/documents", params={"id": document})
+    assert listed["data"]["docs"][0]["run"] in ("RUNNING", "DONE")
+
+
+async def test_failure_inside_is_an_answer(
+    api: Api, embedder: GatedEmbedder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What fails in the engine is code 100 with a message, logged with its traceback; the next call works."""
+    dataset = await api.dataset()
+
+    def fail(texts: object) -> None:
+        raise RuntimeError("no embedding today")
+
+    embedder.embed = fail  # type: ignore[method-assign, assignment]
+    answer = await api("POST", "/retrieval", {"question": "Atlantis", "dataset_ids": [dataset]})
+    assert answer == {"code": 100, "message": "RuntimeError('no embedding today')", "data": None}
+    assert "POST /api/v1/retrieval failed" in caplog.text
+    assert (await api("GET", "/datasets"))["code"] == 0
+
+
+async def test_chat_without_datasets_says_what_it_lacks(api: Api) -> None:
+    """Only a language model could answer there: that is said, and no session is left behind."""
+    chat = (await api("POST", "/chats", {"name": "c"}))["data"]
+    answer = await api("POST", "/chat/completions", {"chat_id": chat["id"], "question": "Who are you?"})
+    assert (answer["code"], "a language model" in answer["message"]) == (102, True)
+    assert (await api("GET", f"/chats/{chat['id']}/sessions"))["data"] == []
+
+
+async def test_dataset_size_and_parsing_status(api: Api) -> None:
+    """A dataset tells the bytes of its files and how many are in which state."""
+    dataset = await api.dataset()
+    for name in ("a.txt", "b.txt"):
+        await api.document(dataset, name)
+    assert (await api("GET", f"/datasets/{dataset}"))["data"]["size"] == 2 * len(ATLANTIS)
+    listed = await api("GET", "/datasets", params={"include_parsing_status": "true"})
+    counts = {"unstart_count": 2, "running_count": 0, "cancel_count": 0, "done_count": 0, "fail_count": 0}
+    assert listed["data"][0]["parsing_status"] == counts

@@ -1,0 +1,163 @@
+"""The naive chunker, against chunks that a RAGFlow v0.27.0 server made."""
+
+from __future__ import annotations
+
+import hashlib
+from pydoc_data.topics import topics
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragflow_integrations.local.chunk import chunk_document
+from ragflow_integrations.local.parse import ParseError
+from ragflow_integrations.local.tokens import count_tokens
+from tests.local.truth import CONFIG, recorded, same_topics
+
+
+def chunks(name: str, text: str, **config: Any) -> list[str]:
+    return chunk_document(name, text.encode(), chunk_method="naive", parser_config=config)
+
+
+@same_topics
+@pytest.mark.parametrize("document", recorded("truth_chunking"), ids=lambda document: document["document"])
+def test_same_chunks_as_ragflow(document: dict[str, Any]) -> None:
+    """Every chunk of the recorded documents has the recorded length and text."""
+    data = topics[document["document"].removesuffix(".txt")].encode()
+    found = chunk_document(document["document"], data, chunk_method="naive", parser_config=CONFIG)
+    assert [(len(chunk), hashlib.sha1(chunk.strip().encode()).hexdigest()) for chunk in found] == [
+        (chunk["length"], chunk["sha1_stripped"]) for chunk in document["chunks"]
+    ]
+
+
+def test_recorded_markdown() -> None:
+    """The Markdown file of the v0.27.0 recordings becomes the one chunk that the server made of it."""
+    text = (
+        "# Titel\n\nDie Hauptstadt von Atlantis ist Poseidonia.\n\n## Zwei\n\nÄpfel und Öl. 中文分词测试。\n"
+    )
+    assert chunks("a.md", text) == [
+        "# Titel\nDie Hauptstadt von Atlantis ist Poseidonia.\n## Zwei\nÄpfel und Öl. 中文分词测试。"
+    ]
+
+
+def test_a_chunk_is_closed_by_the_piece_that_overfills_it() -> None:
+    """Five lines of three tokens, budget seven: the third line takes a chunk over it and still belongs to it."""
+    assert [count_tokens("\n" + line) for line in ("one two", "a b")] == [3, 3]
+    assert chunks("a.txt", "one two\n" * 5, chunk_token_num=7) == ["\none two" * 3, "\none two" * 2]
+
+
+def test_a_long_piece_stands_alone() -> None:
+    """A line over the budget is neither cut nor joined."""
+    long = "word " * 30
+    assert chunks("a.txt", f"one\n{long}\ntwo\nthree", chunk_token_num=10) == [
+        "\none",
+        f"\n{long}",
+        "\ntwo\nthree",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "expected"),
+    [
+        ("\n", ["\na;b!c##d", "\ne f"]),
+        ("\\n", ["\na;b!c##d", "\ne f"]),
+        (";!", ["\na\nb", "\nc##d\ne f"]),
+        ("\n`##`", ["\na;b!c", "\nd", "\ne f"]),
+        ("", ["\na;b!c##d", "\ne f"]),
+    ],
+)
+def test_delimiters(delimiter: str, expected: list[str]) -> None:
+    """Characters, escapes and quoted strings; none is newline; no delimiter is left in a chunk."""
+    assert chunks("a.txt", "a;b!c##d\ne f", delimiter=delimiter, chunk_token_num=1) == expected
+
+
+def test_text_is_cut_twice() -> None:
+    """As on the server, pieces that the first cut has joined with newlines are not cut apart again."""
+    assert chunks("a.txt", "a##b##c", delimiter="`##`") == ["\na\nb\nc"]
+
+
+@pytest.mark.parametrize(("percent", "share"), [(0, 0), (20, 20), (0.2, 20), (95, 90), (-5, 0)])
+def test_overlap(percent: float, share: int) -> None:
+    """The end of the chunk before stands in front, in per cent of its characters; 0.2 means 20, at most 90."""
+    found = chunks("a.txt", "abcdefghij\n" * 4, chunk_token_num=2, overlapped_percent=percent)
+    kept = found[0][int(len(found[0]) * (100 - share) / 100) :]
+    assert len(found) == 4
+    assert found[1] == kept + "\nabcdefghij"
+
+
+def test_markdown_sections() -> None:
+    """Code and tables stay whole, pipe tables become HTML, and a short heading never ends a chunk."""
+    text = "prose\n\n```py\na = 1\n\nb = 2\n```\n\n| a | b |\n|---|:-:|\n| 1 | <2 |\n\n## T\n\n- item\n"
+    assert chunks("a.md", text, chunk_token_num=1) == [
+        "prose",
+        "```py\na = 1\n\nb = 2\n```",
+        "<table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n<tbody>\n"
+        "<tr>\n<td>1</td>\n<td>&lt;2</td>\n</tr>\n</tbody>\n</table>",
+        "## T\n- item",
+    ]
+
+
+def test_markdown_heading_goes_with_its_prose() -> None:
+    """Headings in a row and the prose after them are one section, which a small budget does not cut apart."""
+    first = "prose " * 60
+    assert chunks("a.md", f"{first}\n\n# H\n## I\n{first}\n\nend", chunk_token_num=20) == [
+        first.strip(),
+        f"# H\n## I\n{first.strip()}",
+        "end",
+    ]
+
+
+def test_markdown_overlap() -> None:
+    """Markdown chunks overlap too; they are joined while they fit."""
+    assert chunks("a.md", "abcdefghij\n\nklmnopqrst\n", chunk_token_num=2, overlapped_percent=50) == [
+        "abcdefghij",
+        "fghij\nklmnopqrst",
+    ]
+
+
+def test_html_page() -> None:
+    """A page's blocks are chunked like text, its tables last."""
+    page = "<body><h1>Head</h1><table><tr><td>1</td></tr></table><p>Text &amp; more</p></body>"
+    assert chunks("a.html", page) == ["\n# Head\nText & more\n<table>\n<tr><td>1</td></tr>\n</table>"]
+
+
+def test_html_long_block_is_cut() -> None:
+    """A paragraph over the budget is cut between words, a Chinese one between characters, and nothing is lost."""
+    english, chinese = "word " * 50, "数" * 50
+    found = chunks("a.html", f"<p>{english}</p><p>{chinese}</p>", chunk_token_num=20)
+    assert len(found) > 4
+    assert "".join("".join(found).split()) == "".join((english + chinese).split())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "method", "config", "reason"),
+    [
+        ("a.txt", "x", "paper", {}, "chunk_method 'paper': use 'naive'"),
+        ("a.txt", "x", "naive", {"parent_child": {"use_parent_child": True}}, "parent_child"),
+        ("a.txt", "x", "naive", {"chunk_token_num": "many"}, "parser_config.chunk_token_num is 'many'"),
+        ("a.docx", "x", "naive", {}, "a.docx"),
+        ("a.txt", "", "naive", {}, "empty"),
+        ("a.html", "<body><script>x</script></body>", "naive", {}, "no text"),
+        ("a.txt", ";;;", "naive", {"delimiter": ";"}, "no text"),
+    ],
+)
+def test_refusals(name: str, text: str, method: str, config: dict[str, Any], reason: str) -> None:
+    """What cannot be chunked says why."""
+    with pytest.raises(ParseError, match=reason):
+        chunk_document(name, text.encode(), chunk_method=method, parser_config=config)
+
+
+@given(
+    st.text(alphabet="ab .\n#|`-<p>数", min_size=1),
+    st.sampled_from(["a.txt", "a.md", "a.html"]),
+    st.integers(1, 9),
+)
+def test_any_text(text: str, name: str, size: int) -> None:
+    """Whatever the text, there are chunks with something in them or a reason why not."""
+    try:
+        found = chunks(name, text, chunk_token_num=size)
+    except ParseError:
+        return
+    assert found
+    assert all(chunk.strip() for chunk in found)
