@@ -32,6 +32,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
             km=manager,
             timeout=CELL_TIMEOUT,
             record_timing=False,
+            coalesce_streams=True,  # what a cell prints piece by piece is kept as one output
             resources={"metadata": {"path": folder}},
             extra_arguments=["--log-level=ERROR"],
         )
