@@ -17,7 +17,7 @@ __all__ = ["PROVIDER", "Cited", "cite", "register"]
 PROVIDER = "ragflow"
 """What ``response_metadata["model_provider"]`` says, and what the translator is registered for."""
 
-_MARKER = re.compile(r"\[ID:\s*([0-9]+)\s*\]")
+_MARKER = re.compile(r"\[ID:\s*(\d{1,9})\s*\]")  # any digits, as the server; no number that int() refuses
 _EXTRAS = ("document_id", "dataset_id", "similarity", "positions", "image_id")
 
 

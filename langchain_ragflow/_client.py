@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, SkipValidation
 
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, NotFoundError, RAGFlow
 
 T = TypeVar("T", bound=BaseModel)
 
-__all__ = ["STRICT", "Connected", "for_call"]
+__all__ = ["STRICT", "Connected", "for_call", "the_one"]
 
 STRICT = ConfigDict(
     arbitrary_types_allowed=True,
@@ -25,6 +25,21 @@ STRICT = ConfigDict(
 def for_call(kind: type[T], base: T, given: Mapping[str, Any]) -> T:
     """The fields of ``kind`` that ``base`` has, with a call's own over them, checked as in a constructor."""
     return kind.model_validate({**{name: getattr(base, name) for name in kind.model_fields}, **given})
+
+
+def the_one(found: Iterable[Any], argument: str, name: str) -> str:
+    """The id of what is called exactly ``name``.
+
+    Raises ``NotFoundError`` if there is none, ``ConfigurationError`` if there are several.
+    """
+    ids = [str(each.id) for each in found if each.name == name]
+    if not ids:
+        raise NotFoundError(f"{argument}: nothing is called {name!r} on this server")
+    if len(ids) > 1:
+        raise ConfigurationError(
+            f"{argument}: {name!r} is the name of {', '.join(ids)}; give the id you mean"
+        )
+    return ids[0]
 
 
 class _Settings(NamedTuple):
@@ -73,10 +88,10 @@ class Connected(BaseModel):
         if client is None:
             self._make_client()
             return
-        own = _made.get(client, _DEFAULTS._replace(base_url=client.base_url))
-        if self._settings() in (_DEFAULTS, own):
+        made = _made.get(client)
+        if self._settings() in (_DEFAULTS, _DEFAULTS._replace(base_url=client.base_url), made):
             self.base_url = client.base_url
-        elif client in _made:
+        elif made is not None and (self.api_key or not made.api_key):  # who lacks its key was given it
             self._make_client()
         else:
             raise ConfigurationError(
@@ -132,9 +147,10 @@ def _check_kinds(client: object, async_client: object) -> None:
                 f"{name}=<{type(value).__name__}>: give a {kind.__name__}; "
                 "a RAGFlow goes into client=, an AsyncRAGFlow into async_client="
             )
-    urls = {one.base_url for one in (client, async_client) if isinstance(one, RAGFlow | AsyncRAGFlow)}
-    if len(urls) > 1:
-        raise ConfigurationError(
-            f"client= and async_client= are for different servers, {' and '.join(sorted(urls))}: "
-            "give two for the same one, or one of them; its twin is made from it"
-        )
+    if isinstance(client, RAGFlow) and isinstance(async_client, AsyncRAGFlow):
+        in_memory = client.base_url == ":memory:"
+        if client.base_url != async_client.base_url or (in_memory and client.as_async() is not async_client):
+            raise ConfigurationError(
+                f"client={client!r} and async_client={async_client!r} are for different servers, or engines in "
+                "memory: give one of them; its twin is made from it"
+            )

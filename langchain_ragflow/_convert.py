@@ -119,7 +119,7 @@ class AnswerChunks:
     def __init__(self, told: dict[str, Any], stop: Sequence[str]) -> None:
         self._told = told
         self._stop = stop
-        self._sent = ""
+        self._sent: list[str] = []
         self._held = ""
         self._stopped = False
 
@@ -128,9 +128,9 @@ class AnswerChunks:
         if message.reasoning:
             yield _chunk("", additional_kwargs={"reasoning_content": message.reasoning})
         text = self._released(message.content, message.final)
-        self._sent += text
+        self._sent.append(text)
         if message.final:
-            metadata = _metadata(self._sent, message, self._told)
+            metadata = _metadata("".join(self._sent), message, self._told)
             yield _chunk(text, response_metadata=metadata, chunk_position="last")
         elif text:
             yield _chunk(text)

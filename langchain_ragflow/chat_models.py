@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, Self
+from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
@@ -16,10 +17,10 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, PrivateAttr, model_validator
 
-from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, NotFoundError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, RAGFlow
 
 from ._citations import register
-from ._client import STRICT, Connected, for_call
+from ._client import STRICT, Connected, for_call, the_one
 from ._convert import AnswerChunks, answer, history, last_question
 
 __all__ = ["ChatRAGFlow"]
@@ -113,7 +114,10 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
     """The assistant's id; or its name as ``chat_name``."""
 
     chat_name: str | None = None
-    """The assistant's name; looked up once (``GET /chats``) and its id kept."""
+    """The assistant's name; looked up once (``GET /chats``) and its id kept, in a copy anew.
+
+    ``ConfigurationError`` for a name that several share.
+    """
 
     stop: list[str] | None = None
     """Texts before which the answer ends; ``invoke(…, stop=[…])`` replaces them."""
@@ -121,7 +125,7 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
     streaming: bool = False
     """Let ``invoke`` and ``batch`` stream too, for callbacks that want tokens."""
 
-    _found_id: str | None = PrivateAttr(default=None)
+    _ids: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_chat(self) -> Self:
@@ -201,10 +205,17 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        """Also the key of LangChain's cache: what is not in here shares its answers."""
-        names = ("base_url", "chat_id", "chat_name", *AnswerFields.model_fields)
-        own_stop = {"stop_sequences": self.stop}  # as "stop" LangChain puts the call's over it, even None
-        return {name: getattr(self, name) for name in names} | own_stop
+        """Also the key of LangChain's cache: what is not in here shares its answers.
+
+        Behind another key or in another engine a name means another assistant: as long as its id is not known,
+        nothing is shared.
+        """
+        names = ("base_url", "chat_name", *AnswerFields.model_fields)
+        return {
+            **{name: getattr(self, name) for name in names},
+            "chat_id": self._known_id() or f"not known yet: {uuid4().hex}",
+            "stop_sequences": self.stop,  # as "stop" LangChain puts the call's over it, even None
+        }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop or self.stop, **kwargs)
@@ -221,31 +232,28 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
     ) -> _Asked:
         ours = {name: value for name, value in given.items() if name != "stream"}  # that one is LangChain's
         fields = for_call(AnswerFields, self, ours)
-        sequences = self.stop if stop is None else stop
-        if "" in (sequences or ()):
-            raise InvalidRequestError(f"stop={sequences!r}: a stop sequence is a text that is not empty")
+        sequences: Sequence[str] = (self.stop if stop is None else stop) or ()
+        if isinstance(sequences, str) or "" in sequences:
+            raise InvalidRequestError(f"stop={sequences!r}: give a list of texts that are not empty")
         session_id = fields.session_id
         question = history(messages) if session_id is None else last_question(messages)
         told = {"model_name": fields.model or self._name(), "chat_id": chat_id, "session_id": session_id}
-        return _Asked(chat_id, session_id, question, fields._options(), sequences or (), told)
+        return _Asked(chat_id, session_id, question, fields._options(), sequences, told)
 
     def _chat_id(self) -> str:
-        known = self._found_id if self.chat_id is None else self.chat_id
+        known, name = self._known_id(), self.chat_name or ""
         if known is None:
-            known = self._found_id = self._id_of(self._sync().list_chats(name=self.chat_name))
+            known = self._ids[name] = the_one(self._sync().list_chats(name=name), "chat_name", name)
         return known
 
     async def _achat_id(self) -> str:
-        known = self._found_id if self.chat_id is None else self.chat_id
+        known, name = self._known_id(), self.chat_name or ""
         if known is None:
-            known = self._found_id = self._id_of(await self._async().list_chats(name=self.chat_name))
+            known = self._ids[name] = the_one(await self._async().list_chats(name=name), "chat_name", name)
         return known
 
-    def _id_of(self, chats: Iterable[Any]) -> str:
-        for chat in chats:
-            if chat.name == self.chat_name:
-                return str(chat.id)
-        raise NotFoundError(f"chat_name: no chat assistant is called {self.chat_name!r}")
+    def _known_id(self) -> str | None:
+        return self._ids.get(self.chat_name or "") if self.chat_id is None else self.chat_id
 
     def _name(self) -> str:
         """The assistant as it was given."""

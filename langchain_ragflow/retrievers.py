@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -10,9 +10,9 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
-from ragflow_integrations import Chunk, InvalidRequestError, NotFoundError
+from ragflow_integrations import Chunk, InvalidRequestError
 
-from ._client import STRICT, Connected, for_call
+from ._client import STRICT, Connected, for_call, the_one
 from ._convert import document
 
 __all__ = ["RAGFlowRetriever", "SearchFields"]
@@ -33,7 +33,10 @@ class SearchFields(BaseModel):
     """Where to search; or by ``dataset_names``. A call that names datasets replaces the constructor's."""
 
     dataset_names: list[str] | None = None
-    """Names of datasets; each is looked up once (``GET /datasets``) and its id kept."""
+    """Names of datasets; each is looked up once (``GET /datasets``) and its id kept, in a copy anew.
+
+    ``ConfigurationError`` for a name that several share.
+    """
 
     document_ids: list[str] | None = None
     """Search these documents only; ``[]`` finds nothing."""
@@ -93,9 +96,15 @@ class SearchFields(BaseModel):
     def _pages(self) -> range:
         return range(1, -(-self.k // _LARGEST_PAGE) + 1)
 
-    def _documents(self, chunks: Sequence[Chunk]) -> list[Document]:
+    def _documents(self, chunks: Iterable[Chunk]) -> list[Document]:
+        """The ``k`` best, each once: pages may repeat a chunk, and the server sorts within a page only."""
+        if self.k > _LARGEST_PAGE:
+            chunks = sorted(chunks, key=lambda chunk: chunk.similarity or 0.0, reverse=True)
+        different: dict[str, Chunk] = {}
+        for chunk in chunks:  # the knowledge graph's is of no document, and has another id on each page
+            different.setdefault(chunk.id if chunk.document_id else chunk.content, chunk)
+        best = list(different.values())[: self.k]
         least = self.score_threshold
-        best = chunks[: self.k]
         if least is not None:
             best = [chunk for chunk in best if chunk.similarity is not None and chunk.similarity >= least]
         return [document(chunk) for chunk in best]
@@ -126,7 +135,7 @@ class RAGFlowRetriever(SearchFields, Connected, BaseRetriever):
         fields = self._fields(search)
         client = self._sync()
         for name in self._unknown(fields):
-            self._ids[name] = _id_of(name, client.list_datasets(name=name))
+            self._ids[name] = the_one(client.list_datasets(name=name), "dataset_names", name)
         ids = self._datasets(fields)
         chunks: list[Chunk] = []
         for page in fields._pages():
@@ -142,7 +151,7 @@ class RAGFlowRetriever(SearchFields, Connected, BaseRetriever):
         fields = self._fields(search)
         client = self._async()
         for name in self._unknown(fields):
-            self._ids[name] = _id_of(name, await client.list_datasets(name=name))
+            self._ids[name] = the_one(await client.list_datasets(name=name), "dataset_names", name)
         ids = self._datasets(fields)
         chunks: list[Chunk] = []
         for page in fields._pages():
@@ -161,20 +170,12 @@ class RAGFlowRetriever(SearchFields, Connected, BaseRetriever):
         return [name for name in fields.dataset_names or () if name not in self._ids]
 
     def _datasets(self, fields: SearchFields) -> list[str]:
-        if fields.dataset_names is not None:
-            return [self._ids[name] for name in fields.dataset_names]
-        if fields.dataset_ids is None:
+        ids = fields.dataset_ids or [self._ids[name] for name in fields.dataset_names or ()]
+        if not ids:
             raise InvalidRequestError(
                 "no dataset: give dataset_ids=[…] or dataset_names=[…], here or per call"
             )
-        return fields.dataset_ids
+        return ids
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         return LangSmithRetrieverParams(ls_retriever_name="ragflow", ls_vector_store_provider="ragflow")
-
-
-def _id_of(name: str, datasets: Iterable[Any]) -> str:
-    for dataset in datasets:
-        if dataset.name == name:
-            return str(dataset.id)
-    raise NotFoundError(f"dataset_names: no dataset is called {name!r}")

@@ -72,14 +72,12 @@ class Connection:
             await asyncio.to_thread(self._made.close)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Of two clients the one that can make the other; clients leave their keys out."""
-        return {"client": self._given}
+        """The client that can make the other; clients leave their keys out."""
+        return {"client": self.client}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        client = state["client"]
-        self._sync = client if isinstance(client, RAGFlow) else None
-        self._async = None if isinstance(client, RAGFlow) else client
-        self._made = self.client
+        self._sync = self._made = state["client"]
+        self._async = None
 
 
 class Connected:
@@ -140,4 +138,11 @@ def _check_kinds(client: object, async_client: object) -> None:
             raise ConfigurationError(
                 f"{name}=<{type(value).__name__}>: give a {kind.__name__}; "
                 "a RAGFlow goes into client=, an AsyncRAGFlow into async_client="
+            )
+    if isinstance(client, RAGFlow) and isinstance(async_client, AsyncRAGFlow):
+        in_memory = client.base_url == ":memory:"
+        if client.base_url != async_client.base_url or (in_memory and client.as_async() is not async_client):
+            raise ConfigurationError(
+                f"client={client!r} and async_client={async_client!r} are for different servers, or engines in "
+                "memory: give one of them; its twin is made from it"
             )

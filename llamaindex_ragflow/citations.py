@@ -10,7 +10,7 @@ from llama_index.core.schema import NodeWithScore
 
 __all__ = ["Cited", "cite", "flag"]
 
-_MARKER = re.compile(r"\[ID:\s*(\d+)\s*\]")
+_MARKER = re.compile(r"\[ID:\s*(\d{1,9})\s*\]")  # any digits, as the server; no number that int() refuses
 
 
 class Cited(NamedTuple):

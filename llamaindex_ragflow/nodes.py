@@ -66,7 +66,9 @@ def to_node(chunk: Chunk) -> NodeWithScore:
 
 def to_nodes(chunks: Iterable[Chunk], limit: int) -> list[NodeWithScore]:
     """The first ``limit`` different chunks as nodes."""
-    nodes = {node.node_id: node for node in map(to_node, chunks)}
+    nodes: dict[str, NodeWithScore] = {}
+    for node in map(to_node, chunks):
+        nodes.setdefault(node.node_id, node)
     return list(nodes.values())[:limit]
 
 

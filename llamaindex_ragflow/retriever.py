@@ -81,6 +81,8 @@ class RAGFlowRetriever(Connected, BaseRetriever):
         self._dataset_ids = None if dataset_ids is None else list(dataset_ids)
         self._dataset_names = list(dataset_names or [])
         self._limit = _checked_limit(similarity_top_k)
+        _check_share("similarity_threshold", similarity_threshold)
+        _check_share("vector_similarity_weight", vector_similarity_weight)
         self._search: dict[str, Any] = {
             "document_ids": document_ids,
             "top_k": candidate_top_k,
@@ -156,3 +158,8 @@ def _checked_limit(similarity_top_k: Any) -> int:
     if isinstance(similarity_top_k, bool) or not isinstance(similarity_top_k, int) or similarity_top_k < 1:
         raise ConfigurationError(f"similarity_top_k={similarity_top_k!r}: give a whole number from 1")
     return similarity_top_k
+
+
+def _check_share(argument: str, value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise ConfigurationError(f"{argument}={value!r}: give a number from 0 to 1")

@@ -24,11 +24,12 @@ class Script:
     """What to answer, and what was asked.
 
     ``pieces`` are the deltas; the pieces between ``<think>`` and ``</think>`` are reasoning. With ``endless`` the
-    deltas are repeated until the caller hangs up, which sets ``hung_up``.
+    deltas are repeated until the caller hangs up, which sets ``hung_up``. ``pages`` are what retrieval finds.
     """
 
     base_url: str
     pieces: list[str] = field(default_factory=list)
+    pages: list[list[dict[str, Any]]] = field(default_factory=list)
     chunks: list[dict[str, Any]] = field(default_factory=list)
     endless: bool = False
     error_after: int | None = None
@@ -49,6 +50,13 @@ class Script:
             return StreamingResponse(self._frames(), media_type="text/event-stream")
         data = {"answer": "".join(self.pieces), "reference": self.reference, "id": "m1", "chat_id": "c1"}
         return JSONResponse({"code": 0, "message": "success", "data": data})
+
+    async def retrieval(self, request: Request) -> Response:
+        """``POST /api/v1/retrieval``."""
+        body = await request.json()
+        self.bodies.append(body)
+        found = dict(enumerate(self.pages, 1)).get(body["page"], [])
+        return JSONResponse({"code": 0, "data": {"total": len(found), "chunks": found, "doc_aggs": []}})
 
     async def _frames(self) -> AsyncIterator[str]:
         try:
@@ -93,7 +101,11 @@ def running_script() -> Iterator[Script]:
     """The server, from a thread, while the block runs."""
     listener = socket.create_server(("127.0.0.1", 0))
     script = Script(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    app = Starlette(routes=[Route("/api/v1/chat/completions", script.answer, methods=["POST"])])
+    routes = [
+        Route("/api/v1/chat/completions", script.answer, methods=["POST"]),
+        Route("/api/v1/retrieval", script.retrieval, methods=["POST"]),
+    ]
+    app = Starlette(routes=routes)
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

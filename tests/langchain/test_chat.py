@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from langchain_ragflow import ChatRAGFlow
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, NotFoundError, RAGFlow, ServerError
-from tests.langchain.conftest import QUESTION, KnowledgeBase
+from tests.langchain.conftest import QUESTION, KnowledgeBase, build
 from tests.langchain.scripted import Script
 
 LEAVE = "How many days of leave has a keeper?"
@@ -183,8 +183,9 @@ def test_stop(kb: KnowledgeBase, model: ChatRAGFlow) -> None:
         assert got.response_metadata["citations"] == []
         assert got.response_metadata["reference"] == whole.response_metadata["reference"]
     assert stopped.invoke(QUESTION, stop=["nowhere"]).text == whole.text
-    with pytest.raises(InvalidRequestError, match="stop"):
-        model.invoke(QUESTION, stop=[""])
+    for wrong in ([""], "six"):
+        with pytest.raises(InvalidRequestError, match="give a list of texts"):
+            model.invoke(QUESTION, stop=wrong)  # type: ignore[arg-type]
 
 
 # --- history and sessions -----------------------------------------------------------------------------------
@@ -261,6 +262,28 @@ def test_the_cache_tells_sessions_apart(script: Script, scripted: RAGFlow) -> No
         model.bind(session_id="s2"),
     ]
     assert [other.invoke("x").text for other in others] == ["two"] * 5
+
+
+def test_the_cache_tells_names_apart() -> None:
+    """One name is another assistant in another engine, or behind another key; a known one is cached."""
+    cache = InMemoryCache()
+    with RAGFlow.local() as ours, RAGFlow.local() as theirs:
+        first, second = build(ours), build(theirs)
+        models = [ChatRAGFlow(client=client, chat_name="helpdesk", cache=cache) for client in (ours, theirs)]
+        first_asked, asked, asked_again = (
+            [model.invoke(QUESTION).response_metadata for model in models] for _ in range(3)
+        )
+        assert [one["chat_id"] for one in first_asked] == [first.chat_id, second.chat_id]
+        assert [one["chat_id"] for one in asked] == [first.chat_id, second.chat_id]
+        assert asked == asked_again
+
+
+def test_a_copy_with_another_name_asks_another_assistant(kb: KnowledgeBase) -> None:
+    """The id that belongs to the old name is not used for the new one."""
+    model = ChatRAGFlow(client=kb.client, chat_name="helpdesk")
+    model.invoke(QUESTION)
+    with pytest.raises(NotFoundError, match="nobody"):
+        model.model_copy(update={"chat_name": "nobody"}).invoke(QUESTION)
 
 
 def test_the_name_of_an_assistant(kb: KnowledgeBase) -> None:

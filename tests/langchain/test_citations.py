@@ -46,6 +46,14 @@ def test_a_span_is_the_marker_in_the_text() -> None:
     assert [one["extras"]["reference"] for one in cited.citations] == [0, 1, 0]
 
 
+def test_digits_of_another_script_cite_too() -> None:
+    """The server asks a model to cite, and takes its marker in an Arabic or Persian answer, as it is written there."""
+    assert [one["extras"]["chunk_id"] for one in cite("قمر [ID:٠] مد [ID:۱]", REFERENCE).citations] == [
+        "k0",
+        "k1",
+    ]
+
+
 def test_a_citation_says_what_is_known_of_its_source() -> None:
     """Name, text, ids, score and place of the cited chunk; what the server did not send is absent."""
     moon, tides, _ = cite(TEXT, REFERENCE).citations
@@ -78,7 +86,9 @@ def test_a_marker_without_a_source_is_reported_as_such() -> None:
     assert message.response_metadata["unresolved_citations"] == [lost]
 
 
-@pytest.mark.parametrize("text", ["", "[ID:]", "[ID:x]", "[id:0]", "ID:0", "[ID:0", "[ID:-1]", "[ID:٠]"])
+@pytest.mark.parametrize(
+    "text", ["", "[ID:]", "[ID:x]", "[id:0]", "ID:0", "[ID:0", "[ID:-1]", f"[ID:{'9' * 5000}]"]
+)
 def test_what_only_resembles_a_marker_is_text(text: str) -> None:
     """Nothing is cited by it."""
     assert cite(text, REFERENCE) == ([], [])

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import pickle
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
 
 from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, ConnectError, RAGFlow
+from langchain_ragflow._client import the_one
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, ConnectError, NotFoundError, RAGFlow
 from tests.langchain.conftest import QUESTION, build
 from tests.langchain.scripted import Script
 
@@ -106,6 +108,7 @@ async def test_nothing_is_opened_before_the_first_call(make: Callable[..., Adapt
             {"client": RAGFlow(KEY, NOWHERE), "async_client": AsyncRAGFlow(KEY, "http://b:1")},
             "different servers",
         ),
+        ({"client": RAGFlow.local(), "async_client": AsyncRAGFlow.local()}, "engines in memory"),
         ({"base_url": "ftp://x", "api_key": KEY}, "http://host:port"),
         ({"base_url": NOWHERE, "api_key": KEY, "timeout": -1}, "timeout"),
     ],
@@ -149,6 +152,31 @@ def test_copies_share_the_connections_of_their_origin(make: Callable[..., Adapte
     assert copied is not adapter
     assert copied._sync() is adapter._sync()
     assert copied._async() is adapter._async()
+
+
+def test_a_copy_of_one_that_was_given_a_client_keeps_it(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if another object made that client of settings: its key is used, not the environment's."""
+    monkeypatch.setenv("RAGFLOW_API_KEY", "from-environment")
+    first = chat(base_url=script.base_url, api_key="ours", timeout=7)
+    second = chat(client=first.client).configurable_fields(session_id=ConfigurableField(id="session_id"))
+    second.invoke("x", {"configurable": {"session_id": "s1"}})
+    assert script.keys == ["ours"]
+    hasty = chat(client=first.client).configurable_fields(timeout=ConfigurableField(id="timeout"))
+    with pytest.raises(ConfigurationError, match="not both"):
+        hasty.invoke("x", {"configurable": {"timeout": 9}})
+    close(first)
+
+
+def test_a_name_must_be_one_thing() -> None:
+    """Datasets of a team may share a name: neither is taken by chance."""
+    found = [SimpleNamespace(id=id, name=name) for id, name in (("1", "a"), ("2", "b"), ("3", "a"))]
+    assert the_one(found, "dataset_names", "b") == "2"
+    with pytest.raises(ConfigurationError, match="dataset_names: 'a' is the name of 1, 3"):
+        the_one(found, "dataset_names", "a")
+    with pytest.raises(NotFoundError, match="dataset_names: nothing is called 'c'"):
+        the_one(found, "dataset_names", "c")
 
 
 def test_a_copy_with_another_key_uses_that_key(script: Script) -> None:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, NotFoundError, RAGFlow
 from tests.langchain.conftest import HARBOUR, QUESTION, SHIPS, TEXTS, KnowledgeBase
+from tests.langchain.scripted import Script
 
 
 @pytest.fixture
@@ -113,6 +114,28 @@ def test_more_than_a_page(ships: RAGFlowRetriever) -> None:
     assert scores == sorted(scores, reverse=True)
     assert asyncio.run(ships.ainvoke("Which ships lie in the harbour?", k=110)) == found
     assert len(ships.invoke("Which ships lie in the harbour?", k=1000)) == SHIPS
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_pages_are_merged_best_first(script: Script, scripted: RAGFlow, way: str) -> None:
+    """The server sorts within a page only and may repeat a chunk, and adds the knowledge graph's to every page."""
+    graph = {"content": "Graph.", "dataset_id": ["d", "e"], "similarity": 1.0}
+    low = [chunk(f"low{number:03}", 0.5 - number / 1000) for number in range(99)]
+    script.pages = [
+        [{"id": "r1", **graph}, *low],
+        [{"id": "r2", **graph}, chunk("high", 0.9), chunk("low000", 0.4), chunk("none", None)],
+    ]
+    retriever = RAGFlowRetriever(client=scripted, dataset_ids=["d"], k=300, use_kg=True)
+    found = retriever.invoke("Why?") if way == "sync" else asyncio.run(retriever.ainvoke("Why?"))
+    assert [one.id for one in found[:3]] == ["r1", "high", "low000"]
+    assert (found[2].metadata["score"], found[-1].id, len(found)) == (0.5, "none", 102)
+    assert [body["page"] for body in script.bodies] == [1, 2, 3]
+    assert [one.id for one in retriever.invoke("Why?", k=101)] == [one.id for one in found[:101]]
+
+
+def chunk(id: str, similarity: float | None) -> dict[str, Any]:
+    """A chunk as a scripted retrieval sends it."""
+    return {"id": id, "content": id, "document_id": "d0", "similarity": similarity}
 
 
 def test_score_threshold(retriever: RAGFlowRetriever) -> None:
@@ -228,6 +251,8 @@ def test_without_a_dataset_the_call_must_name_one(kb: KnowledgeBase) -> None:
     retriever = RAGFlowRetriever(client=kb.client)
     with pytest.raises(InvalidRequestError, match="dataset_ids"):
         retriever.invoke(QUESTION)
+    with pytest.raises(InvalidRequestError, match="dataset_names"):
+        retriever.invoke(QUESTION, dataset_names=[])
     assert names(retriever.invoke(QUESTION, dataset_names=["handbook"]))[0] == "notice.txt"
 
 

@@ -43,7 +43,9 @@ def test_a_marker_beyond_the_sources_is_reported() -> None:
     assert cited.unresolved == [{"index": 2, "start": 11, "end": 17}]
 
 
-@pytest.mark.parametrize("text", ["x[0] = y[1]", "[ID:]", "[ID:one]", "ID:0", "[ID:-1]", ""])
+@pytest.mark.parametrize(
+    "text", ["x[0] = y[1]", "[ID:]", "[ID:one]", "ID:0", "[ID:-1]", f"[ID:{'9' * 5000}]", ""]
+)
 def test_other_brackets_are_text(text: str) -> None:
     """Code and broken markers cite nothing."""
     assert cite(text, nodes(2)) == ([], [])

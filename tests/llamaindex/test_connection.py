@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from pydantic import SecretStr
 
 from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever
 from llamaindex_ragflow._client import Connection
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, RequestTimeoutError
+from ragflow_integrations import (
+    AsyncRAGFlow,
+    ConfigurationError,
+    NotFoundError,
+    RAGFlow,
+    RequestTimeoutError,
+)
 from tests.llamaindex.conftest import QUESTION, Call, KnowledgeBase, Seen
 from tests.llamaindex.scripted import COMPLETIONS, KEY, RETRIEVAL, Script, chunk, found
 
@@ -63,6 +70,8 @@ def test_timeout_holds(script: Script) -> None:
         ({"async_client": "local"}, "async_client=<RAGFlow>: give a AsyncRAGFlow"),
         ({"client": "local", "base_url": ":memory:"}, "not both"),
         ({"client": "local", "timeout": 5.0}, "not both"),
+        ({"client": "local", "async_client": AsyncRAGFlow(KEY, "http://b:1")}, "different servers"),
+        ({"client": "local", "async_client": AsyncRAGFlow.local()}, "engines in memory"),
     ],
 )
 def test_connections_that_make_no_sense(arguments: dict[str, Any], message: str) -> None:
@@ -123,6 +132,15 @@ def test_pickles_leave_the_key_out(script: Script, monkeypatch: pytest.MonkeyPat
     dumped = pickle.dumps(RAGFlowQueryEngine(chat_id="c", async_client=AsyncRAGFlow(KEY, script.base_url)))
     assert KEY.encode() not in dumped
     assert isinstance(pickle.loads(dumped), RAGFlowQueryEngine)  # noqa: S301
+
+
+def test_a_pickle_of_an_async_client_closes_its_engine(tmp_path: Path) -> None:
+    """What comes back opened its engine itself, so closing it closes the engine."""
+    dumped = pickle.dumps(RAGFlowRetriever(["d"], async_client=AsyncRAGFlow.local(str(tmp_path))))
+    with pickle.loads(dumped) as again, pytest.raises(NotFoundError):  # noqa: S301
+        again.retrieve("Why?")
+    with pytest.raises(ConfigurationError, match="was closed"):
+        again.retrieve("Why?")
 
 
 async def test_the_key_is_nowhere_to_be_seen(script: Script, seen: Seen, call: Call) -> None:

@@ -122,6 +122,10 @@ def test_round_trips() -> None:
 
 def test_equal_chunks_are_one_node_and_the_limit_holds() -> None:
     """Pages may repeat a chunk: each comes once, in its first place."""
-    chunks = [Chunk.model_validate(chunk(number)) for number in (3, 1, 3, 2)]
-    assert [node.node_id for node in to_nodes(chunks, 9)] == ["chunk3", "chunk1", "chunk2"]
+    chunks = [Chunk.model_validate(chunk(n, score)) for n, score in ((3, 0.9), (1, 0.8), (3, 0.7), (2, 0.6))]
+    assert [(node.node_id, node.score) for node in to_nodes(chunks, 9)] == [
+        ("chunk3", 0.9),
+        ("chunk1", 0.8),
+        ("chunk2", 0.6),
+    ]
     assert [node.node_id for node in to_nodes(chunks, 2)] == ["chunk3", "chunk1"]

@@ -68,7 +68,7 @@ async def test_a_stream_ends_as_the_whole_answer(kb: KnowledgeBase, call: Call) 
     sources, metadata = response.source_nodes, response.metadata
     assert (sources, metadata["citations"], metadata["chat_id"]) == ([], [], kb.chat_id)
     got = await pieces(response)
-    assert len(got) > 3
+    assert len(got) > 1
     assert "".join(got) == str(whole)
     assert response.source_nodes is sources
     assert sources == whole.source_nodes

@@ -247,6 +247,8 @@ async def test_what_the_local_engine_cannot_do_is_said(kb: KnowledgeBase, call: 
         ({"dataset_names": []}, r"dataset_names=\[\]"),
         ({"dataset_ids": ["a"], "similarity_top_k": 0}, "similarity_top_k=0"),
         ({"dataset_ids": ["a"], "similarity_top_k": True}, "similarity_top_k=True"),
+        ({"dataset_ids": ["a"], "similarity_threshold": 20}, "similarity_threshold=20: give a number from 0"),
+        ({"dataset_ids": ["a"], "vector_similarity_weight": -0.1}, "vector_similarity_weight=-0.1"),
         (
             {"dataset_ids": ["a"], "document_ids": ["b"], "metadata_condition": {"logic": "and"}},
             "document_ids= and metadata_condition=",
