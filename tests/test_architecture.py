@@ -290,7 +290,7 @@ def undocumented_methods(value: object) -> list[str]:
         for name, member in vars(one).items()
         if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property))
     }
-    told = {name for name in names for one in line if getattr(vars(one).get(name), "__doc__", None)}
+    told = {name for one in line for name, member in vars(one).items() if member.__doc__}
     return [f"{line[0].__name__}.{name}" for name in sorted(names - told)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pydoc_data.topics import topics
 
 import pytest
 
@@ -11,13 +10,14 @@ from ragflow_integrations.local.chats import EMPTY_RESPONSE
 from ragflow_integrations.local.conversation import Delta, Final
 from ragflow_integrations.local.engine import Engine, Retrieval
 from tests.local.knowledge import filled
+from tests.local.truth import TOPICS
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """An engine with the 79 topics, and a chat on them that takes any chunk from a similarity of 0.1 on."""
     with Engine(":memory:") as engine:
-        dataset = filled(engine, {f"{name}.txt": text.encode() for name, text in topics.items()})
+        dataset = filled(engine, {f"{name}.txt": text.encode() for name, text in TOPICS.items()})
         engine.create_chat({"name": "python", "dataset_ids": [dataset["id"]], "similarity_threshold": 0.1})
         yield engine
 
@@ -61,7 +61,7 @@ def test_an_answer_begins_with_a_definition(
 
 def test_each_topic_is_answered(engine: Engine) -> None:
     """A question with a topic's first words gets an answer, never the empty response; no markup is in it."""
-    for name, text in topics.items():
+    for name, text in TOPICS.items():
         heading = text.strip().split("\n")[0]
         answer, _ = asked(engine, f"What about {heading}?")
         assert answer != EMPTY_RESPONSE, name

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragflow_integrations.local.rank import analyse, index_terms, similarity, term_similarity
-from tests.local.truth import chunks, recorded, same_topics
+from tests.local.truth import chunks, recorded
 
 
 def held(asked: str, content: str, **more: str) -> float:
@@ -23,7 +23,6 @@ def held(asked: str, content: str, **more: str) -> float:
     return term_similarity(analyse(asked), terms)
 
 
-@same_topics
 def test_term_similarity_is_ragflows() -> None:
     """Of 2430 recorded values all but five are met within 0.02, none is far off, and each question is right."""
     errors: dict[str, list[float]] = defaultdict(list)
@@ -41,7 +40,6 @@ def test_term_similarity_is_ragflows() -> None:
     assert {question: found for question, found in errors.items() if statistics.median(found) > 1e-4} == {}
 
 
-@same_topics
 def test_similarity_is_ragflows() -> None:
     """The recorded ``similarity`` is the mix of the recorded parts."""
     for line in recorded("truth_retrieval"):

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import pytest
 
 from ragflow_integrations import RAGFlow
 from ragflow_integrations.local.engine import open_engine
 from ragflow_integrations.local.serve import running_server
-from tests.local.truth import same_topics
+from tests.local.truth import TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
 WAYS = [
@@ -99,7 +100,7 @@ def test_the_right_document_comes_first(first: Run, way: str, question: str, doc
     assert cited == {number for number, _, _, mark in sources if mark}
 
 
-@same_topics
+@pytest.mark.skipif(topics != TOPICS, reason="the README shows the run on Python 3.11.7's topics")
 def test_the_readme_shows_what_it_prints(first: Run) -> None:
     """Word for word, but for the progress bars and their times."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
