@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from pydantic import SecretStr
 
 from .config import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Settings, resolve
+from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ._async.client import AsyncRAGFlow
@@ -128,8 +129,13 @@ class BaseClient(ABC, Generic[Transport]):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the key and the connections: what is unpickled takes its key from ``RAGFLOW_API_KEY``."""
+        """Without the key, ``headers`` and ``proxy``, which may be secret, and without the connections.
+
+        What is unpickled takes its key from ``RAGFLOW_API_KEY``. An engine in memory is refused.
+        """
         settings = self._settings
+        if settings.local_path == ":memory:":
+            raise ConfigurationError("an engine in memory cannot be pickled; give RAGFlow.local() a folder")
         return {
             "base_url": settings.base_url,
             "timeout": settings.timeout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -63,7 +64,7 @@ def resolve(
     """
     url = _base_url(base_url if base_url is not None else os.environ.get("RAGFLOW_BASE_URL"))
     key = _api_key(api_key if api_key is not None else os.environ.get("RAGFLOW_API_KEY"))
-    if timeout is not None and not (_is_number(timeout, int, float) and timeout > 0):
+    if timeout is not None and not (_is_number(timeout, int, float) and 0 < timeout < math.inf):
         raise ConfigurationError(f"timeout={timeout!r}: give seconds above 0, or None to wait for ever")
     if not _is_number(max_retries, int) or max_retries < 0:
         raise ConfigurationError(f"max_retries={max_retries!r}: give 0 or more")
@@ -132,7 +133,7 @@ def _http_url(url: str) -> str:
     if not usable:
         raise ConfigurationError(
             f"base_url={_without_secrets(url)!r}: give 'http://host:port', 'https://host', "
-            "'local:folder' or ':memory:'"
+            "'local:folder' or ':memory:'; the key goes into api_key="
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError(
@@ -144,8 +145,8 @@ def _http_url(url: str) -> str:
 
 
 def _without_secrets(url: str) -> str:
-    """For error messages: a key may stand before an ``@`` or behind a ``?`` or ``#``."""
-    if not re.search("[@?#]", url):
+    """For error messages: a key may stand before an ``@``, behind a ``?`` or ``#``, or in the address's place."""
+    if not re.search(r"[@?#]|^[\w-]{20,}$", url):
         return url
     scheme = re.match("[a-z]+://", url)
     return f"{scheme[0] if scheme else ''}***"

@@ -55,6 +55,7 @@ def test_unusable_addresses(url: str) -> None:
         (f"http://h/#{SECRET}", "http://***"),
         (f"http://h?x=a@{SECRET}", "http://***"),
         (f"user:{SECRET}@h", "***"),
+        ("ragflow-Jq0ZcX3n_8dLw-51", "***"),
     ],
 )
 def test_no_secret_of_an_address_is_repeated(url: str, shown: str) -> None:
@@ -62,6 +63,7 @@ def test_no_secret_of_an_address_is_repeated(url: str, shown: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         resolve(None, url)
     assert f"base_url={shown!r}" in str(caught.value)
+    assert url not in str(caught.value)
     assert SECRET not in str(caught.value)
 
 
@@ -92,6 +94,7 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"timeout": "5"}, "timeout='5'"),
         ({"timeout": True}, "timeout=True"),
         ({"timeout": float("nan")}, "timeout=nan"),
+        ({"timeout": float("inf")}, "timeout=inf: give seconds above 0, or None"),
         ({"max_retries": -1}, "max_retries=-1: give 0 or more"),
         ({"max_retries": 1.5}, "max_retries=1.5"),
         ({"headers": {"x": "a\nb"}}, r"headers\['x'\]: name and value must be printable ASCII text"),

@@ -15,7 +15,7 @@ __all__ = ["AsyncResource"]
 
 
 class AsyncResource(Model):
-    """A server object with methods; equal when its fields are, whatever client it came from."""
+    """A server object with methods; equal to one with the same fields that came from the same client."""
 
     _client: AsyncRAGFlow = PrivateAttr()
 

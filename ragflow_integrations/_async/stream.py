@@ -19,12 +19,13 @@ __all__ = ["AsyncStream"]
 class AsyncStream(Generic[T]):
     """Iterate over it; ``aclose()``, leaving its ``with`` block or cancelling breaks the answer off.
 
+    It is read and closed by one thread or task: another one cannot close it while it waits for a piece.
     Raises ``APIError`` for an error inside the stream and ``StreamInterruptedError`` when it ends too soon.
     """
 
     def __init__(self, body: AsyncByteStream, decoder: Decoder[T]) -> None:
         self._body = body
-        self._values = self._decoded(decoder)
+        self._values = _decoded(body, decoder)
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
@@ -45,14 +46,17 @@ class AsyncStream(Generic[T]):
         await self._values.aclose()
         await self._body.aclose()
 
-    async def _decoded(self, decoder: Decoder[T]) -> AsyncGenerator[T, None]:
-        async with aclosing(self._body):
-            try:
-                async for piece in self._body:
-                    for value in decoder.feed(piece):
-                        yield value
-            except StreamInterruptedError as error:
-                error.partial = decoder.partial
-                raise
-            for value in decoder.end():
-                yield value
+
+async def _decoded(body: AsyncByteStream, decoder: Decoder[T]) -> AsyncGenerator[T, None]:
+    """Outside the class, since a generator that holds its stream is a cycle: the garbage collector would
+    close the connection, at any moment, even while this thread holds the pool's lock."""
+    async with aclosing(body):
+        try:
+            async for piece in body:
+                for value in decoder.feed(piece):
+                    yield value
+        except StreamInterruptedError as error:
+            error.partial = decoder.partial
+            raise
+        for value in decoder.end():
+            yield value

@@ -41,7 +41,7 @@ class RAGFlow(BaseClient[SyncTransport]):
     repeated safely, and for refused connections. ``headers``, ``verify`` (or a CA file) and ``proxy`` go to
     the HTTP library. Raises ``ConfigurationError`` for a wrong or missing setting.
 
-    Share one client freely; close it with ``close()`` or ``with``.
+    Share one client freely; close it with ``close()`` or ``with`` when no call is under way any more.
     """
 
     @classmethod

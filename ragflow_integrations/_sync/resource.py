@@ -16,7 +16,7 @@ __all__ = ["Resource"]
 
 
 class Resource(Model):
-    """A server object with methods; equal when its fields are, whatever client it came from."""
+    """A server object with methods; equal to one with the same fields that came from the same client."""
 
     _client: RAGFlow = PrivateAttr()
 

@@ -20,12 +20,13 @@ __all__ = ["Stream"]
 class Stream(Generic[T]):
     """Iterate over it; ``close()``, leaving its ``with`` block or cancelling breaks the answer off.
 
+    It is read and closed by one thread or task: another one cannot close it while it waits for a piece.
     Raises ``APIError`` for an error inside the stream and ``StreamInterruptedError`` when it ends too soon.
     """
 
     def __init__(self, body: ByteStream, decoder: Decoder[T]) -> None:
         self._body = body
-        self._values = self._decoded(decoder)
+        self._values = _decoded(body, decoder)
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -46,14 +47,17 @@ class Stream(Generic[T]):
         self._values.close()
         self._body.close()
 
-    def _decoded(self, decoder: Decoder[T]) -> Generator[T, None]:
-        with closing(self._body):
-            try:
-                for piece in self._body:
-                    for value in decoder.feed(piece):
-                        yield value
-            except StreamInterruptedError as error:
-                error.partial = decoder.partial
-                raise
-            for value in decoder.end():
-                yield value
+
+def _decoded(body: ByteStream, decoder: Decoder[T]) -> Generator[T, None]:
+    """Outside the class, since a generator that holds its stream is a cycle: the garbage collector would
+    close the connection, at any moment, even while this thread holds the pool's lock."""
+    with closing(body):
+        try:
+            for piece in body:
+                for value in decoder.feed(piece):
+                    yield value
+        except StreamInterruptedError as error:
+            error.partial = decoder.partial
+            raise
+        for value in decoder.end():
+            yield value

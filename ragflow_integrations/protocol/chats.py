@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import InvalidRequestError
 from ..models import ChatFields, Page, SessionFields
-from .checks import check_id, check_page, check_text
+from .checks import check_id, check_page, check_text, check_update
 from .envelope import payload
 from .reading import model, models, nothing, unexpected
 from .wire import Call, Request, Response, query
@@ -40,10 +39,8 @@ def get(chat_id: str) -> Call[ChatFields]:
 
 def update(chat_id: str, fields: Mapping[str, Any]) -> Call[ChatFields]:
     """``PATCH /chats/{id}``: only what is sent changes; ``llm_setting`` and ``prompt_config`` are merged."""
-    if not fields:
-        raise InvalidRequestError("update_message={}: name at least one field to change")
-    request = Request("PATCH", f"{_PATH}/{check_id('chat_id', chat_id)}", body=dict(fields), idempotent=True)
-    return Call(request, model(ChatFields))
+    path = f"{_PATH}/{check_id('chat_id', chat_id)}"
+    return Call(Request("PATCH", path, body=check_update(fields), idempotent=True), model(ChatFields))
 
 
 def delete(ids: Sequence[str] | None) -> Call[None]:

@@ -8,7 +8,16 @@ from typing import Any, Final, Literal
 
 from ..errors import InvalidRequestError
 
-__all__ = ["NOT_GIVEN", "NotGiven", "check_id", "check_ids", "check_page", "check_text", "to_delete"]
+__all__ = [
+    "NOT_GIVEN",
+    "NotGiven",
+    "check_id",
+    "check_ids",
+    "check_page",
+    "check_text",
+    "check_update",
+    "to_delete",
+]
 
 
 class _Sentinel(Enum):
@@ -50,6 +59,15 @@ def check_ids(name: str, values: Any, *, empty: bool = False) -> list[str]:
     if not values and not empty:
         raise InvalidRequestError(f"{name}=[]: give at least one id")
     return list(dict.fromkeys(check_id(name, value) for value in values))
+
+
+def check_update(message: Any) -> dict[str, Any]:
+    """The fields that an ``update`` changes: at least one."""
+    if not isinstance(message, Mapping) or not message:
+        raise InvalidRequestError(
+            f"update_message={message!r}: name at least one field to change, e.g. {{'name': 'new'}}"
+        )
+    return dict(message)
 
 
 def to_delete(name: str, ids: Any, delete_all: bool) -> list[str] | None:

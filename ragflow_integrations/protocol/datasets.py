@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import InvalidRequestError
 from ..models import DataSetFields, Page
-from .checks import check_id, check_page, check_text
+from .checks import check_id, check_page, check_text, check_update
 from .envelope import envelope
 from .reading import model, models, nothing
 from .wire import Call, Request, Response, query
@@ -31,14 +30,8 @@ def get(dataset_id: str) -> Call[DataSetFields]:
 
 def update(dataset_id: str, fields: Mapping[str, Any]) -> Call[DataSetFields]:
     """``PUT /datasets/{id}``; only what is sent changes, ``parser_config`` is merged."""
-    if not fields:
-        raise InvalidRequestError(
-            "update_message={}: name at least one field to change, e.g. {'name': 'new'}"
-        )
-    return Call(
-        Request("PUT", f"{_PATH}/{check_id('dataset_id', dataset_id)}", body=dict(fields)),
-        model(DataSetFields),
-    )
+    request = Request("PUT", f"{_PATH}/{check_id('dataset_id', dataset_id)}", body=check_update(fields))
+    return Call(request, model(DataSetFields))
 
 
 def delete(ids: Sequence[str] | None) -> Call[None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidRequestError, NotFoundError, ParseFailedError, RequestTimeoutError
 from ..models import DocumentFields, Page, ParseProgress
-from .checks import check_id, check_ids, check_page, check_text
+from .checks import check_id, check_ids, check_page, check_text, check_update
 from .envelope import envelope, payload
 from .reading import model, models, nothing, unexpected
 from .wire import Call, FilePart, Flow, Request, Response, Sleep, ask, query
@@ -67,12 +68,11 @@ def listing(
 
 def update(dataset_id: str, document_id: str, fields: Mapping[str, Any]) -> Call[DocumentFields]:
     """``PATCH /datasets/{id}/documents/{id}``: ``name``, ``meta_fields``, ``parser_config``, ``enabled`` …"""
-    if not fields:
-        raise InvalidRequestError("update_message={}: name at least one field to change")
-    if "display_name" in fields:
+    body = check_update(fields)
+    if "display_name" in body:
         raise InvalidRequestError("update_message: servers ignore 'display_name'; the field is 'name'")
     path = f"{_path(dataset_id)}/{check_id('document_id', document_id)}"
-    return Call(Request("PATCH", path, body=dict(fields), idempotent=True), model(DocumentFields))
+    return Call(Request("PATCH", path, body=body, idempotent=True), model(DocumentFields))
 
 
 def delete(dataset_id: str, ids: Sequence[str] | None) -> Call[None]:
@@ -176,7 +176,8 @@ def _path(dataset_id: str) -> str:
 def _part(index: int, document: Mapping[str, Any]) -> FilePart:
     where = f"document_list[{index}]"
     if not isinstance(document, Mapping):
-        raise InvalidRequestError(f"{where}={document!r}: give a dict with 'display_name' and 'blob'")
+        given = reprlib.repr(document)  # cut, since it may be a whole file
+        raise InvalidRequestError(f"{where}={given}: give a dict with 'display_name' and 'blob'")
     name = check_text(f"{where}['display_name']", document.get("display_name", document.get("name")))
     blob = document.get("blob")
     if not isinstance(blob, (bytes, bytearray, memoryview)):

@@ -40,6 +40,7 @@ _CONFLICT = re.compile(
 _BAD_VALUE = re.compile(
     r"^(ValueError|KeyError|TypeError|LookupError)\(|not been supported|not allowed|BadRequest", re.IGNORECASE
 )
+_UNSUPPORTED = re.compile(r"\bthe local engine does not (have|read)\b")  # its own words, not a caller's
 _AUTHENTICATION = re.compile(
     r"API key|Authentication error|Token is not valid|`Authorization`|authorization format"
 )
@@ -77,7 +78,7 @@ def envelope(request: Request, response: Response) -> dict[str, Any]:
 def error_for(request: Request, status: int, code: int, message: Any, data: Any = None) -> RAGFlowError:
     """The exception for an error answer or an error event inside a stream."""
     text = str(message) if message else f"the server gave no message for code {code}"
-    if "the local engine" in text and not data:
+    if _UNSUPPORTED.search(text) and not data:
         return UnsupportedError(text)
     kind = _kind(status, code, text, data)
     if kind is NotFoundError and status == 404:

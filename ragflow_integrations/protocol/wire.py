@@ -40,7 +40,7 @@ class Request:
     idempotent: bool = False
 
     def __post_init__(self) -> None:
-        if self.method in ("GET", "PUT", "DELETE"):
+        if self.method in ("GET", "PUT"):  # a DELETE done twice is answered with "not found"
             object.__setattr__(self, "idempotent", True)
 
 

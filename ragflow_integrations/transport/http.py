@@ -12,8 +12,8 @@ import os
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,8 +107,7 @@ class AsyncHTTPTransport:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            for ended in [other for other in self._pools if other.is_closed()]:
-                del self._pools[ended]
+            _forget_ended(self._pools)
             client = httpx.AsyncClient(**self._options)
             pool = self._pools[loop] = _LoopPool(client, _close_with_loop(client, self._pools))
             await anext(pool.closer)
@@ -141,12 +140,22 @@ _closers: dict[tuple[asyncio.AbstractEventLoop, int], AsyncGenerator[None, None]
 def _close_forgotten(pools: dict[asyncio.AbstractEventLoop, _LoopPool]) -> None:
     """Close the pools of a client that was dropped without ``aclose()``, each in its loop, if that still runs."""
     for loop, pool in list(pools.items()):
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_spawn, loop, pool)
+        _call_in(loop, pool.closer.aclose)
+    _forget_ended(pools)
 
 
-def _spawn(loop: asyncio.AbstractEventLoop, pool: _LoopPool) -> None:
-    loop.create_task(pool.closer.aclose())
+def _forget_ended(pools: dict[asyncio.AbstractEventLoop, _LoopPool]) -> None:
+    """Let go of pools whose loop was closed without ending its generators, as plain ``loop.close()`` does."""
+    for loop in list(pools):  # a copy, since other threads add theirs meanwhile
+        pool = pools.pop(loop, None) if loop.is_closed() else None
+        if pool is not None:
+            _closers.pop((loop, id(pool.client)), None)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a closing in the loop that the connections belong to, from any thread, if that loop still runs."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(lambda: loop.create_task(close()))
 
 
 class _HTTPStream:
@@ -154,6 +163,7 @@ class _HTTPStream:
         self._owner = owner  # a transport that nobody holds any more closes its connections
         self._settings, self._request, self._answer = settings, request, answer
         self.status, self.headers = answer.status_code, _headers(answer)
+        weakref.finalize(self, answer.close).atexit = False  # for one that is dropped before it was read
 
     def __iter__(self) -> Iterator[bytes]:
         with _our_errors(self._settings, self._request, StreamInterruptedError):
@@ -168,6 +178,7 @@ class _AsyncHTTPStream:
         self._owner = owner  # a transport that nobody holds any more closes its connections
         self._settings, self._request, self._answer = settings, request, answer
         self.status, self.headers = answer.status_code, _headers(answer)
+        weakref.finalize(self, _close_unread, asyncio.get_running_loop(), answer).atexit = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with _our_errors(self._settings, self._request, StreamInterruptedError):
@@ -176,6 +187,12 @@ class _AsyncHTTPStream:
 
     async def aclose(self) -> None:
         await self._answer.aclose()
+
+
+def _close_unread(loop: asyncio.AbstractEventLoop, answer: httpx.Response) -> None:
+    """For a stream that is dropped before it was read."""
+    if not answer.is_closed:
+        _call_in(loop, answer.aclose)
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -239,26 +256,35 @@ def _our_errors(
     settings: Settings, request: Request, broken_off: type[TransportError] = TransportError
 ) -> Generator[None, None, None]:
     """The HTTP library's exceptions as ours, without their chain: it holds the request and so the key."""
-    what = f"{request.method} {request.path}"
     try:
         yield
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise ConnectError(
-            f"no RAGFlow server answers at {settings.base_url} ({_reason(error)}); "
-            "is it running, and is base_url right?"
-        ) from None
-    except httpx.PoolTimeout:
-        raise BusyError(
-            f"{what}: all connections to {settings.base_url} were in use all the time; make fewer calls at once"
-        ) from None
-    except httpx.TimeoutException:
-        raise RequestTimeoutError(
-            f"{settings.base_url} did not answer {what} in time; a larger timeout= allows more"
-        ) from None
     except httpx.HTTPError as error:
-        raise broken_off(f"{what} at {settings.base_url} broke off: {_reason(error)}") from None
+        with suppress(RuntimeError):  # an exception without a request
+            error.request.headers.pop("authorization", None)
+        raise _as_ours(error, settings.base_url, f"{request.method} {request.path}", broken_off) from None
     except httpx.InvalidURL as error:
-        raise TransportError(f"{what} at {settings.base_url}: not a usable address ({error})") from None
+        raise TransportError(
+            f"{request.path} at {settings.base_url}: not a usable address ({error})"
+        ) from None
+
+
+def _as_ours(
+    error: httpx.HTTPError, base_url: str, what: str, broken_off: type[TransportError]
+) -> TransportError:
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            return ConnectError(
+                f"no RAGFlow server answers at {base_url} ({_reason(error)}); is it running, and is base_url right?"
+            )
+        case httpx.PoolTimeout():
+            return BusyError(
+                f"{what}: all connections to {base_url} were in use all the time; make fewer calls at once"
+            )
+        case httpx.TimeoutException():
+            return RequestTimeoutError(
+                f"{base_url} did not answer {what} in time; a larger timeout= allows more"
+            )
+    return broken_off(f"{what} at {base_url} broke off: {_reason(error)}")
 
 
 def _reason(error: httpx.HTTPError) -> str:

@@ -103,10 +103,13 @@ def test_unclear_deletes(ids: Any, everything: bool, said: str) -> None:
     [
         (lambda: datasets.create({"name": " "}), "name=' '"),
         (lambda: datasets.update("d", {}), "name at least one field"),
+        (lambda: datasets.update("d", ["name"]), r"update_message=\['name'\]"),  # type: ignore[arg-type]
         (lambda: documents.update("d", "x", {}), "name at least one field"),
+        (lambda: documents.update("d", "x", None), "update_message=None"),  # type: ignore[arg-type]
         (lambda: documents.update("d", "x", {"display_name": "b.txt"}), "the field is 'name'"),
         (lambda: documents.upload("d", []), r"document_list=\[\]"),
         (lambda: documents.upload("d", ["a.txt"]), r"document_list\[0\]='a.txt'"),  # type: ignore[list-item]
+        (lambda: documents.upload("d", [b"x" * 10**6]), r"document_list\[0\]=b'x{1,99}\.\.\."),  # type: ignore[list-item]
         (lambda: documents.upload("d", [{"blob": b"x"}]), r"document_list\[0\]\['display_name'\]=None"),
         (lambda: documents.upload("d", [{"display_name": "a.txt", "blob": "x"}]), "as bytes"),
         (lambda: documents.parse("d", []), r"document_ids=\[\]"),
@@ -116,6 +119,7 @@ def test_unclear_deletes(ids: Any, everything: bool, said: str) -> None:
         (lambda: chunks.retrieve("q", dataset_ids=[]), r"dataset_ids=\[\]"),
         (lambda: chunks.retrieve("q", dataset_ids="d"), "dataset_ids='d'"),
         (lambda: chats.update("c", {}), "name at least one field"),
+        (lambda: chats.update("c", "name"), "update_message='name'"),  # type: ignore[arg-type]
         (lambda: converse.ask("c", "", session_id=None, options={}), "question=''"),
         (lambda: converse.ask("c", "", session_id="s", options={}), "question=''"),
         (lambda: converse.ask("c", [], session_id=None, options={}), "the role 'user'"),

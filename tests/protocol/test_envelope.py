@@ -19,6 +19,7 @@ from ragflow_integrations import (
     PermissionDeniedError,
     RateLimitError,
     ServerError,
+    UnsupportedError,
 )
 from ragflow_integrations.models import DataSetFields
 from ragflow_integrations.protocol.envelope import envelope, error_for, payload
@@ -169,6 +170,14 @@ def test_the_callers_words_do_not_choose_the_error() -> None:
     message = "Field: <name> - Message: <too long> - Value: <already exists, not found>"
     for code in (101, 102):
         assert type(error_for(REQUEST, 200, code, message)) is InvalidRequestError
+
+
+def test_a_name_makes_nothing_unsupported() -> None:
+    """Only the engine's own sentence is an ``UnsupportedError``, not a caller's name repeated in a message."""
+    refused = "User 'u' lacks permission for dataset 'the local engine guide'"
+    assert type(error_for(REQUEST, 200, 102, refused)) is NotFoundError
+    missing = "the local engine does not have `use_kg` yet; a RAGFlow server has it"
+    assert type(error_for(REQUEST, 200, 102, missing)) is UnsupportedError
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,12 @@ def test_decision(request_: Request, outcome: Response | TransportError, again: 
     assert (delay is not None) == again
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_idempotent_verbs(method: str) -> None:
-    """These may be sent again without being told so."""
-    assert Request(method, "/x").idempotent
+@pytest.mark.parametrize(
+    ("method", "again"), [("GET", True), ("PUT", True), ("DELETE", False), ("PATCH", False)]
+)
+def test_idempotent_verbs(method: str, again: bool) -> None:
+    """What may be sent again without being told so; a DELETE done twice would be answered with "not found"."""
+    assert Request(method, "/x").idempotent == again
 
 
 def test_an_end() -> None:

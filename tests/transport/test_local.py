@@ -307,6 +307,20 @@ def test_pickling_keeps_the_folder(tmp_path: Path) -> None:
             assert names(again) == ["a"]
 
 
+def test_memory_is_not_pickled(client: RAGFlow) -> None:
+    """What is unpickled would be another, empty knowledge base: refused, with what to do."""
+    with pytest.raises(ConfigurationError, match="cannot be pickled; give RAGFlow.local\\(\\) a folder"):
+        pickle.dumps(client)
+
+
+def test_objects_are_equal_within_a_client(tmp_path: Path) -> None:
+    """The same dataset, fetched twice, is equal; fetched by another client it is not: it would act through that."""
+    with RAGFlow.local(str(tmp_path / "kb")) as client, RAGFlow.local(str(tmp_path / "kb")) as other:
+        made = client.create_dataset("a")
+        assert client.get_dataset(made.id) == client.get_dataset(made.id)
+        assert client.get_dataset(made.id) != other.get_dataset(made.id)
+
+
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line names what to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
