@@ -72,13 +72,14 @@ def _serve(arguments: argparse.Namespace) -> None:
         if (error.name or "").startswith(__package__ or __name__):
             raise
         raise _Refusal(f"{_EXTRA} ({error.name} is missing)") from None
-    key_file = arguments.data_dir / "api_key"
+    folder: Path = arguments.data_dir.expanduser()
+    key_file = folder / "api_key"
     key = _given_key(arguments.api_key)
-    is_new = key is None and not key_file.exists()
-    if not _is_loopback(arguments.host):
-        _check_exposed(arguments.host, is_new)
     try:
-        with open_engine(arguments.data_dir) as engine:
+        is_new = key is None and not key_file.exists()
+        if not _is_loopback(arguments.host):
+            _check_exposed(arguments.host, is_new)
+        with open_engine(folder) as engine:
             accepted = engine.api_key(key)
             told = f"API key: {accepted} (kept in {key_file})" if is_new else _where(key, key_file)
             serve(
@@ -86,16 +87,14 @@ def _serve(arguments: argparse.Namespace) -> None:
                 arguments.host,
                 arguments.port,
                 accepted,
-                on_ready=lambda url: _announce(url, arguments.data_dir, told),
+                on_ready=lambda url: _announce(url, folder, told),
             )
     except Problem as problem:
         raise _Refusal(str(problem)) from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise _Refusal(f"{arguments.host}:{arguments.port} is in use: choose another --port") from None
-        raise _Refusal(
-            f"cannot serve {arguments.data_dir} on {arguments.host}:{arguments.port}: {error}"
-        ) from None
+        raise _Refusal(f"cannot serve {folder} on {arguments.host}:{arguments.port}: {error}") from None
 
 
 def _given_key(argument: str | None) -> str | None:

@@ -42,6 +42,7 @@ _LEANS = re.compile(
 _BULLET = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s+")
 _UNDERLINE = re.compile(r"([*=~^+\"'#-])\1{2,}\s*")
 _CODE = re.compile(r"::=|^\s*(?:>>>|\.\.\.|\||```|~~~)|^\s*(?:def|class|import|from|return|print)\b.*[:(]")
+_CITATION = re.compile(r"\[(ID:\s*\d+\s*)\]")
 _TAG = re.compile(r"</?(?:caption|table|tbody|td|tfoot|th|thead|tr)\b[^<>]*>")
 _PLAIN = re.compile(r"[\"'“‘(\[*]*(?:[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:[.,]\d+)*)[\"'”’)\]*.,:;!?。，！？]*")
 
@@ -62,7 +63,8 @@ def answer(question: str, contents: Sequence[str]) -> Iterator[str]:
     """
     sentences = list(_distinct(_sentences(contents)))
     for number, sentence in enumerate(_best(question, contents, sentences)):
-        parts = f"{sentence.text} [ID:{sentence.source}]".split(" ")
+        text = _CITATION.sub(r"(\1)", sentence.text)  # what a document itself marks so is no citation of ours
+        parts = f"{text} [ID:{sentence.source}]".split(" ")
         for start in range(0, len(parts), _GROUP):
             delta = " ".join(parts[start : start + _GROUP])
             yield f" {delta}" if number or start else delta

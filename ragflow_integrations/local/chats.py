@@ -105,7 +105,7 @@ def update(db: apsw.Connection, tenant_id: str, identifier: str, fields: Mapping
     """Change a chat; the values replace the old ones."""
     old = get(db, tenant_id, identifier)
     name = fields.get("name") or old["name"]
-    if name.lower() != old["name"].lower() and _is_taken(db, name):
+    if _is_taken(db, name, besides=identifier):
         raise Refused("duplicated chat name")
     dataset_ids = (fields["dataset_ids"] or []) if "dataset_ids" in fields else old["dataset_ids"]
     _check_datasets(db, [each for each in dataset_ids if each not in old["dataset_ids"]])
@@ -200,8 +200,8 @@ def _with_date(settings: Row) -> Row:
     return merged(settings, {"prompt_config": {"parameters": [*parameters, _DATE]}})
 
 
-def _is_taken(db: apsw.Connection, name: str) -> bool:
-    return row(db, "SELECT 1 FROM chat WHERE name = ?", (name,)) is not None
+def _is_taken(db: apsw.Connection, name: str, *, besides: str = "") -> bool:
+    return row(db, "SELECT 1 FROM chat WHERE name = ? AND id <> ?", (name, besides)) is not None
 
 
 def _wire(db: apsw.Connection, stored: Row, tenant_id: str) -> Row:

@@ -162,7 +162,7 @@ def update(db: apsw.Connection, tenant_id: str, dataset_id: str, fields: Mapping
     """Change settings; ``parser_config`` is merged into the old one, other values replace."""
     old = get(db, tenant_id, dataset_id)
     name = fields.get("name") or old["name"]
-    if name.lower() != old["name"].lower() and _is_taken(db, name):
+    if _is_taken(db, name, besides=dataset_id):
         raise Refused(f"Dataset name '{name}' already exists")
     settings = {key: fields.get(key, old[key]) for key in (*_DEFAULTS, "embedding_model")}
     settings["parser_config"] = merged(_base_config(old, settings), fields.get("parser_config") or {})
@@ -199,8 +199,8 @@ def _base_config(old: Row, settings: Row) -> Row:
     return default_parser_config(settings["chunk_method"])
 
 
-def _is_taken(db: apsw.Connection, name: str) -> bool:
-    return row(db, "SELECT 1 FROM dataset WHERE name = ?", (name,)) is not None
+def _is_taken(db: apsw.Connection, name: str, *, besides: str = "") -> bool:
+    return row(db, "SELECT 1 FROM dataset WHERE name = ? AND id <> ?", (name, besides)) is not None
 
 
 def _wire(stored: Row, tenant_id: str) -> Row:

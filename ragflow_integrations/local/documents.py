@@ -119,7 +119,7 @@ def update(db: apsw.Connection, tenant_id: str, document_id: str, fields: Mappin
     """Change ``name``, ``meta_fields`` (replaced), ``parser_config`` (merged), ``chunk_method``, ``enabled``."""
     old = get(db, tenant_id, document_id)
     new = {key: fields.get(key, old[key]) for key in ("name", "meta_fields", "chunk_method")}
-    if new["name"].lower() != old["name"].lower() and _is_taken(db, old["dataset_id"], new["name"]):
+    if _is_taken(db, old["dataset_id"], new["name"], besides=document_id):
         raise Refused("Duplicated document name in the same dataset.")
     config = merged(old["parser_config"], fields.get("parser_config") or {})
     db.execute(
@@ -165,8 +165,9 @@ def _switch(db: apsw.Connection, document: Row, on: bool) -> None:
     (index.put_back if on else index.take_out)(db, document["dataset_id"], document["id"])
 
 
-def _is_taken(db: apsw.Connection, dataset_id: str, name: str) -> bool:
-    return row(db, "SELECT 1 FROM document WHERE dataset_id = ? AND name = ?", (dataset_id, name)) is not None
+def _is_taken(db: apsw.Connection, dataset_id: str, name: str, *, besides: str = "") -> bool:
+    sql = "SELECT 1 FROM document WHERE dataset_id = ? AND name = ? AND id <> ?"
+    return row(db, sql, (dataset_id, name, besides)) is not None
 
 
 def _wire(stored: Row, tenant_id: str) -> Row:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .words import words
+from .words import LONGEST, words
 
 __all__ = ["FUNCTION_WORDS", "Embedder", "HashedEmbedder"]
 
@@ -65,7 +65,7 @@ class HashedEmbedder:
         if not counts:
             row[0] = 1.0
             return
-        features = [_features(word) for word in counts]
+        features = [_features(word[:LONGEST]) for word in counts]
         factors = np.repeat([1 + math.log(count) for count in counts.values()], [len(p) for p, _ in features])
         places = np.concatenate([places for places, _ in features])
         amounts = np.concatenate([amounts for _, amounts in features]) * factors

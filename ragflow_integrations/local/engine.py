@@ -125,12 +125,16 @@ class Engine:
         Optionally ``id name``, the lists ``run suffix types ids``, and ``keywords``, a part of the name.
         """
         with self._store.read() as db:
-            return documents.listed(db, self.tenant_id, dataset_id, **filters)
+            found, total = documents.listed(db, self.tenant_id, dataset_id, **filters)
+        self._see_to(found)
+        return found, total
 
     def get_document(self, document_id: str) -> Row | None:
         """One document, or None."""
         with self._store.read() as db:
-            return _or_none(documents.get, db, self.tenant_id, document_id)
+            found = _or_none(documents.get, db, self.tenant_id, document_id)
+        self._see_to([found] if found else [])
+        return found
 
     def read_document(self, document_id: str) -> bytes:
         """The bytes of a document's file."""
@@ -287,6 +291,11 @@ class Engine:
                     chats.append_turn(db, session["id"], turn, piece.reference)
             yield piece
 
+    def _see_to(self, listed: Sequence[Row]) -> None:
+        """Have what is queued parsed: the process that queued it may be gone by now."""
+        if any(document["run"] == "RUNNING" for document in listed):
+            self._parser.wake()
+
     def _join(self, embedder: Embedder | None) -> None:
         if embedder is not None and embedder.name != self._embedder.name:
             raise Refused(f"this folder is open with the embedder {self._embedder.name}, not {embedder.name}")
@@ -337,7 +346,10 @@ def _or_none(get: Callable[..., Row], *args: Any) -> Row | None:
 
 
 def _read(file: Path) -> str:
-    return file.read_text("utf-8").strip() if file.exists() else ""
+    try:
+        return file.read_text("utf-8").strip() if file.exists() else ""
+    except UnicodeDecodeError:
+        raise Refused(f"{file} holds no key, it is not text: delete it to have a new one made") from None
 
 
 def _write_private(file: Path, text: str) -> None:

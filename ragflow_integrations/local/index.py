@@ -90,7 +90,8 @@ def _columns(*values: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
 
 
 def _any(values: Sequence[str]) -> str:
-    return " OR ".join('"' + value.replace('"', '""') + '"' for value in values)
+    # FTS5 reads a query up to its first zero byte, which is in no term
+    return " OR ".join('"' + value.replace('"', '""').replace("\0", " ") + '"' for value in values)
 
 
 def _searchable(db: apsw.Connection, document_id: str) -> list[Row]:

@@ -31,6 +31,7 @@ __all__ = ["Parser", "start", "stop"]
 _log = logging.getLogger(__name__)
 _BATCH = 64  # chunks embedded between two looks at whether the job was cancelled
 _TELL = 0.3  # seconds between two reports of a document's progress
+_PATIENCE = 5.0  # seconds that closing waits for a document that is being cut into chunks
 _RETRY = 0.25  # seconds between two tries for another process's lock
 _NEXT = "SELECT id, document_id FROM job ORDER BY id LIMIT 1"
 
@@ -94,12 +95,15 @@ class Parser:
                 self._thread.start()
 
     def close(self) -> None:
-        """Stop after the current batch; what is not finished stays queued."""
+        """Stop after the current batch; what is not finished stays queued.
+
+        A thread that is cutting a huge document is left to itself after 5 seconds: it writes nothing any more.
+        """
         self._closing.set()
         with self._lock:
             thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(_PATIENCE)
 
     def _work(self) -> None:
         while True:
@@ -108,10 +112,16 @@ class Parser:
             except Exception:  # noqa: BLE001 - whatever it was, the queue must go on
                 _log.exception("parsing stopped; trying again in a second")
                 self._closing.wait(1)
-            with self._lock, self._store.read() as db:
-                if self._closing.is_set() or row(db, _NEXT) is None:
+            with self._lock:
+                if self._is_done():
                     self._thread = None
                     return
+
+    def _is_done(self) -> bool:
+        if self._closing.is_set():
+            return True
+        with self._store.read() as db:
+            return row(db, _NEXT) is None
 
     def _take_turn(self) -> None:
         with _sole_parser(self._store.folder) as sole:
@@ -143,6 +153,8 @@ class _Task:
             self._finish(name, self._prepared(name, contents))
         except (_Cancelled, _Closing):
             return
+        except InUse:  # another process is writing: the job stays queued
+            raise
         except (ParseError, Problem) as error:
             self._fail(str(error))
         except Exception as error:  # noqa: BLE001 - one bad document must not stop the others
@@ -194,6 +206,8 @@ class _Task:
             db.execute("DELETE FROM job WHERE id = ?", (self._job,))
 
     def _fail(self, reason: str) -> None:
+        if self._closing.is_set():
+            return
         try:
             with self._store.write() as db:
                 self._row(db)

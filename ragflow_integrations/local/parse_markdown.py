@@ -12,7 +12,8 @@ _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})")
 _RULE_CELL = re.compile(r":?-+:?")
 _HEADING = re.compile(r"#{1,6}\s+\S")
 _NOT_PROSE = re.compile(r"\s*(?:`{3}|~{3}|\||<|>|[-*+]\s|\d+\.\s)|\S+\s*\|")
-_HTML_TABLE = re.compile(r"<table\b[^>]*>.*?</table>", re.DOTALL | re.IGNORECASE)
+_TABLE_START = re.compile(r"<table\b", re.IGNORECASE)
+_TABLE_STOP = re.compile("</table>", re.IGNORECASE)
 
 
 def read_markdown(text: str, delimiters: re.Pattern[str]) -> list[str]:
@@ -51,10 +52,10 @@ def _parts(lines: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 def _prose(text: str) -> Iterator[tuple[str, bool]]:
     position = 0
-    for table in _HTML_TABLE.finditer(text):
-        yield text[position : table.start()], False
-        yield table[0], True
-        position = table.end()
+    while (start := _TABLE_START.search(text, position)) and (stop := _TABLE_STOP.search(text, start.end())):
+        yield text[position : start.start()], False
+        yield text[start.start() : stop.end()], True
+        position = stop.end()
     yield text[position:], False
 
 

@@ -31,7 +31,7 @@ _FILLERS = frozenset(
     please should so the there to up was were will with would you your""".split()
 )
 _ASKING_CHINESE = re.compile(
-    "是*(?:怎么办|什么样的|什么时候|有没有|怎么样|是不是|是否|哪些|哪个|哪家|哪里|哪儿|哪位|多少|如何|怎么|什么|何时|何地"
+    "(?:(?<!是)是+)?(?:怎么办|什么样的|什么时候|有没有|怎么样|是不是|是否|哪些|哪个|哪家|哪里|哪儿|哪位|多少|如何|怎么|什么|何时|何地"
     "|何人|请问|一下|谁|吗|呢|吧|啊|呀)是*"
 )
 _TABLE_TAG = re.compile(r"</?(?:caption|table|td|th|tr)(?: [^<>]{0,12})?>")

@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 
 import apsw
 import numpy as np
@@ -132,13 +131,23 @@ def _by_words(db: apsw.Connection, query: Retrieval, analysed: Query) -> tuple[N
     """
     found = _affordable(db, analysed)
     phrases = {word: analysed.weights[word] for word in found}
-    for left, right in product(found, found):
-        if left + right in analysed.weights:
-            phrases[f"{left} {right}"] = analysed.weights[left + right]
+    phrases |= {
+        f"{left} {right}": analysed.weights[left + right] for left, right in _neighbours(analysed, found)
+    }
     postings = [_postings(db, phrase, query) for phrase in phrases]
     weights = np.repeat(np.array(list(phrases.values())), [len(each) for each in postings])
     distinct, places = np.unique(np.concatenate([*postings, np.empty(0, np.int64)]), return_inverse=True)
     return distinct, np.bincount(places, weights, len(distinct)).astype(np.float64)
+
+
+def _neighbours(analysed: Query, found: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The words found that stand side by side in the question: its pairs are kept as one text, without a blank."""
+    known = set(found)
+    longest = max(map(len, found), default=0)
+    for pair in analysed.weights:
+        for cut in range(1, len(pair)) if len(pair) <= 2 * longest else ():
+            if pair[:cut] in known and pair[cut:] in known:
+                yield pair[:cut], pair[cut:]
 
 
 def _postings(db: apsw.Connection, phrase: str, query: Retrieval) -> Numbers:

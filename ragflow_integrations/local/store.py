@@ -24,6 +24,7 @@ Row = dict[str, Any]
 MEMORY = ":memory:"
 _FILE_NAME = "knowledge.db"
 _BUSY_MS = 10_000
+_LAST = 2**63 - 1  # SQLite's largest number
 _SETTINGS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -60,10 +61,9 @@ class Store:
     def write(self) -> Iterator[apsw.Connection]:
         """A transaction: committed durably when the block ends, undone when it raises."""
         self._check()
-        with self._turn:
+        with self._turn, self._explained():
             self._check()
-            with self._explained():
-                self._writer.execute("BEGIN IMMEDIATE")
+            self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
@@ -166,6 +166,10 @@ class Store:
             raise Refused(
                 f"{self._file} cannot be opened for writing; check the folder's permissions"
             ) from None
+        except apsw.FullError:
+            raise Refused(f"{self._file} cannot grow: the disk is full; nothing was changed") from None
+        except apsw.IOError as error:
+            raise Refused(f"{self._file} cannot be read or written: {error}") from None
         except apsw.BusyError:
             seconds = _BUSY_MS // 1000
             raise InUse(f"{self._file} was locked by another process for {seconds} seconds") from None
@@ -232,7 +236,8 @@ def conditions(tests: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 def page_of(page: int, page_size: int) -> str:
     """The SQL that cuts out a page."""
-    return f" LIMIT {int(page_size)} OFFSET {(int(page) - 1) * int(page_size)}"
+    offset = min((int(page) - 1) * int(page_size), _LAST)
+    return f" LIMIT {int(page_size)} OFFSET {offset}"
 
 
 def _as_dict(cursor: apsw.Cursor, values: tuple[Any, ...]) -> Row:

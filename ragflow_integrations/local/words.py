@@ -9,9 +9,10 @@ from threading import Lock
 
 import snowballstemmer
 
-__all__ = ["CJK", "words"]
+__all__ = ["CJK", "LONGEST", "words"]
 
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"  # for use in a regular expression's [ ]
+LONGEST = 64  # letters; what is longer is no word but data (base64, say), of which nothing is kept in memory
 _RUN = re.compile(rf"(?P<cjk>[{CJK}]+)|_+|[^\W_{CJK}]+")
 _CANNOT = re.compile(r"\bcannot\b")
 _stemmer = snowballstemmer.stemmer("english")
@@ -30,7 +31,7 @@ def words(text: str) -> list[str]:
         if run["cjk"]:
             tokens += _pairs(run[0])
         else:
-            tokens.append(_stem(run[0]))
+            tokens.append(_stem(run[0]) if len(run[0]) <= LONGEST else run[0])
     return tokens
 
 

@@ -153,3 +153,11 @@ def test_any_text(question: str, contents: list[str]) -> None:
     """Whatever the texts, an answer ends with a citation of one of them."""
     found = "".join(answer(question, contents))
     assert not found or int(re.findall(r" \[ID:(\d+)\]$", found)[0]) < len(contents)
+
+
+@pytest.mark.parametrize("mark", ["[ID:77]", "[ID: 77]", "[ID:<td>77]", "[ID:\n77 ]"])
+def test_marks_in_a_document_are_no_citations(mark: str) -> None:
+    """Only what the answer itself cites looks like a citation."""
+    found = text("Where do zebras live?", f"Zebras live in Africa, {mark} as is known.")
+    assert "77" in found
+    assert re.findall(r"\[ID:\s*\d+\s*\]", found) == ["[ID:0]"]

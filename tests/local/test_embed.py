@@ -6,6 +6,7 @@ import hashlib
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -135,3 +136,10 @@ def test_questions_about_something_else_find_nothing(
 ) -> None:
     """No chunk of the language reference reaches the default threshold."""
     assert scores[question].max() < 0.2
+
+
+def test_data_is_no_word() -> None:
+    """Millions of letters in a row cost neither seconds nor memory that stays."""
+    begun = time.perf_counter()
+    HashedEmbedder().embed(["ab" * 1_000_000])
+    assert time.perf_counter() - begun < 5

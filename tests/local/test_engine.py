@@ -520,3 +520,16 @@ def test_another_process_that_writes_for_long_is_named(
     refused = pytest.raises(InUse, match="locked by another process for 1 seconds")
     with Engine(tmp_path) as one, Engine(tmp_path) as two, one._store.write(), refused:
         two.create_dataset({"name": "kb"})
+
+
+def test_names_that_differ_in_case_only(engine: Engine) -> None:
+    """Renaming to a name that another one has is refused, whatever letters fold to; one's own case may change."""
+    dataset_id = engine.create_dataset({"name": "Ä"})["id"]
+    other = engine.create_dataset({"name": "ä"})["id"]
+    first = engine.add_document(dataset_id, "Ä.txt", b"x")["id"]
+    second = engine.add_document(dataset_id, "ä.txt", b"y")["id"]
+    with pytest.raises(Refused, match="already exists"):
+        engine.update_dataset(other, {"name": "Ä"})
+    with pytest.raises(Refused, match="Duplicated document name"):
+        engine.update_document(second, {"name": "Ä.txt"})
+    assert engine.update_document(first, {"name": "Ä.TXT"})["name"] == "Ä.TXT"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ragflow_integrations.local.embed import HashedEmbedder
 from ragflow_integrations.local.engine import Engine, Retrieval
 from ragflow_integrations.local.problems import InUse, Missing, Refused
+from ragflow_integrations.local.store import Store, scalar
 from tests.local.knowledge import ALL, LONG_TEXT, NEWEST, TEXTS, check_truth, finished, parsed
 
 
@@ -282,3 +283,48 @@ threading.Event().wait()
         assert finished(second, document_id)["run"] == "DONE"
         assert embedder.reached.is_set()
         check_truth(second)
+
+
+def test_what_a_process_left_behind_is_parsed(tmp_path: Path) -> None:
+    """A document whose process queued it and ended is parsed by the process in which somebody looks at it."""
+    code = """
+import sys
+from ragflow_integrations.local.engine import Engine
+from tests.local.knowledge import LONG_TEXT
+engine = Engine(sys.argv[1])
+document = engine.add_document(sys.argv[2], "a.txt", LONG_TEXT * 10)
+engine.start_parsing([document["id"]])
+engine.close()
+"""
+    with Engine(tmp_path) as engine:
+        dataset = engine.create_dataset({"name": "kb"})
+        subprocess.run([sys.executable, "-c", code, str(tmp_path), dataset["id"]], check=True, timeout=60)
+        [document] = engine.list_documents(dataset["id"], **NEWEST)[0]
+        assert document["run"] == "RUNNING"
+        assert finished(engine, document["id"])["run"] == "DONE"
+
+
+def test_closing_does_not_wait_for_a_page_that_never_ends(tmp_path: Path) -> None:
+    """close() leaves a document behind that takes minutes to be read; it stays queued."""
+    code = """
+import sys, time
+from ragflow_integrations.local import jobs
+from ragflow_integrations.local.engine import Engine
+jobs._PATIENCE = 0.5
+engine = Engine(sys.argv[1])
+found = engine.list_documents(sys.argv[2], page=1, page_size=1, orderby="name", desc=True)[0]
+engine.start_parsing([found[0]["id"]])
+time.sleep(1)
+begun = time.monotonic()
+engine.close()
+assert time.monotonic() - begun < 10
+"""
+    with Engine(tmp_path) as engine:
+        dataset_id = engine.create_dataset({"name": "kb"})["id"]
+        document = engine.add_document(dataset_id, "a.html", b"x<!-- " * 100_000)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), dataset_id], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with Store(tmp_path).read() as db:
+        assert scalar(db, "SELECT document_id FROM job") == document["id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import time
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ragflow_integrations.local.chunk import chunk_document
 from ragflow_integrations.local.parse import SUFFIXES, ParseError, parse
 from ragflow_integrations.local.parse_html import read_html
+from ragflow_integrations.local.parse_markdown import read_markdown
 
 TEXT = "Äpfel und 中文\n"
 
@@ -98,4 +100,11 @@ def test_html_broken_pages_take_linear_time(page: str) -> None:
     begun = time.perf_counter()
     texts, _ = read_html(page)
     assert "x" in texts[0]
+    assert time.perf_counter() - begun < 5
+
+
+def test_unclosed_tables_in_markdown_take_linear_time() -> None:
+    """Masses of tables that never end are plain text, and found to be so at once."""
+    begun = time.perf_counter()
+    assert "<table>" in read_markdown("<table>" * 20_000, re.compile("\n"))[0]
     assert time.perf_counter() - begun < 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections import defaultdict
 
 import pytest
@@ -131,3 +132,24 @@ def test_between_zero_and_one(question: str, content: str) -> None:
 def test_similarity(weight: float, expected: float) -> None:
     """Weight 0 is the terms alone, 1 the vector alone."""
     assert similarity(0.2, 0.8, weight) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("question", ["是" * 20_000, "是" * 20_000 + "x"])
+def test_one_character_in_masses_takes_linear_time(question: str) -> None:
+    """A question that repeats a filler's first character is not tried at each place to its end."""
+    begun = time.perf_counter()
+    analyse(question)
+    assert time.perf_counter() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("question", "terms"),
+    [
+        ("是谁是吗数据", ("数据",)),
+        ("数据是不是是对的", ("数据", "据对", "对的")),
+        ("是是数据", ("是是", "是数", "数据")),
+    ],
+)
+def test_chinese_question_words_go_with_what_surrounds_them(question: str, terms: tuple[str, ...]) -> None:
+    """The copula goes with a question word at its side, and stays where there is none."""
+    assert analyse(question).terms == terms

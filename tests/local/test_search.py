@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -302,3 +303,14 @@ def placed(engine: Engine, dataset_id: str) -> dict[str, tuple[str, int]]:
         for document in engine.list_documents(dataset_id, **NEWEST)[0]
         for place, chunk in enumerate(engine.list_chunks(document["id"], **ALL)[0])
     }
+
+
+def test_a_page_of_text_as_question(pydoc: tuple[Engine, str]) -> None:
+    """A long text pasted as a question is answered in seconds, and finds the document it is from."""
+    engine, dataset_id = pydoc
+    begun = time.perf_counter()
+    found = engine.retrieve(
+        Retrieval(question="\n".join(TOPICS.values())[:100_000], dataset_ids=[dataset_id])
+    )
+    assert found.total
+    assert time.perf_counter() - begun < 15

@@ -216,3 +216,16 @@ def test_rows_are_dicts(store: Store) -> None:
     with store.read() as db:
         assert rows(db, "SELECT 1 AS a, 'x' AS b") == [{"a": 1, "b": "x"}]
         assert rows(db, "SELECT 1 AS a WHERE 0") == []
+
+
+def test_a_full_disk_is_named(store: Store) -> None:
+    """A write that finds no room is refused in words and leaves nothing; the next smaller one succeeds."""
+    put(store, "kept")
+    with store.write() as db:
+        pages = scalar(db, "PRAGMA page_count")
+        list(db.execute(f"PRAGMA max_page_count = {pages}"))
+    with pytest.raises(Refused, match="the disk is full"):
+        put(store, "x" * 1_000_000)
+    put(store, "small")
+    with store.read() as db:
+        assert names(db) == ["kept", "small"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -59,8 +60,8 @@ class Call:
                 f"send JSON with Content-Type application/json, not {self.content_type}", EXCEPTION, data=None
             )
         try:
-            payload = json.loads(self.body)
-        except ValueError:
+            payload = _decoded(self.body)
+        except (ValueError, RecursionError):
             raise Fail("<BadRequest '400: Bad Request'>", EXCEPTION, data=None) from None
         if not isinstance(payload, dict):
             raise Fail("TypeError('JSON payload must be an object.')", EXCEPTION, data=None)
@@ -73,8 +74,8 @@ class Call:
                 f"Unsupported content type: Expected application/json, got {self.content_type}", ARGUMENT
             )
         try:
-            payload = json.loads(self.body) or {}
-        except ValueError:
+            payload = _decoded(self.body) or {}
+        except (ValueError, RecursionError):
             raise Fail(_MALFORMED, ARGUMENT) from None
         if not isinstance(payload, dict):
             raise Fail(f"Invalid request payload: expected object, got {type(payload).__name__}", ARGUMENT)
@@ -98,6 +99,16 @@ class Call:
         if len(found) > MAX_IDS:
             raise Fail(f"{name} must contain at most {MAX_IDS} IDs", ARGUMENT)
         return found or None
+
+
+def _decoded(body: bytes) -> Any:
+    """The value of a JSON body; ``Fail`` 101 for what Python reads but no answer could hold again."""
+    payload = json.loads(body)
+    try:
+        json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:  # NaN, infinity, half of a surrogate pair
+        raise Fail(f"the body holds a value that JSON does not have: {error}", ARGUMENT) from None
+    return payload
 
 
 def page_of(given: Mapping[str, Any]) -> Page:
@@ -129,5 +140,5 @@ def without_repeats(ids: Any, what: str) -> tuple[list[str], list[str]]:
     listed = [ids] if isinstance(ids, str) else list(ids)
     if not all(isinstance(each, str) for each in listed):
         raise Fail(f"{what} ids should be strings, got {listed!r}", ARGUMENT)
-    unique = list(dict.fromkeys(listed))
-    return unique, [f"Duplicate {what} ids: {each}" for each in unique if listed.count(each) > 1]
+    counts = Counter(listed)
+    return list(counts), [f"Duplicate {what} ids: {each}" for each, count in counts.items() if count > 1]

@@ -58,10 +58,10 @@ def stop(call: Call) -> Response:
     known, unknown = _split(call, ids)
     if unknown:
         raise Fail(f"Documents not found: {unknown}")
-    running = [row["id"] for row in known if row["run"] in ("RUNNING", "CANCEL")]
-    errors += [_CANNOT_STOP] * (len(known) - len(running))
-    call.engine.stop_parsing(running)
-    return answered({"success_count": len(running), **({"errors": errors} if errors else {})})
+    stopped = [row for row in known if row["run"] in ("RUNNING", "CANCEL")]
+    errors += [_CANNOT_STOP] * (len(known) - len(stopped))
+    call.engine.stop_parsing([row["id"] for row in stopped if row["run"] == "RUNNING"])
+    return answered({"success_count": len(stopped), **({"errors": errors} if errors else {})})
 
 
 def _document_ids(call: Call) -> tuple[list[str], list[str]]:
@@ -77,4 +77,5 @@ def _split(call: Call, ids: list[str]) -> tuple[list[Row], list[str]]:
     known = [
         row for row in found.values() if row is not None and row["dataset_id"] == call.path["dataset_id"]
     ]
-    return known, [identifier for identifier in ids if identifier not in {row["id"] for row in known}]
+    owned = {row["id"] for row in known}
+    return known, [identifier for identifier in ids if identifier not in owned]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from starlette.responses import Response
@@ -76,9 +77,12 @@ def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str]:
 def _number(given: Row, name: str, default: float) -> float:
     value = given.get(name, default)
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise Fail(f"`{name}` should be a number, got {value!r}", EXCEPTION, data=None) from None
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise Fail(f"`{name}` should be a number, got {value!r}", EXCEPTION, data=None)
+    return number
 
 
 def _top_k(given: Row) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -310,3 +311,74 @@ async def test_dataset_size_and_parsing_status(api: Api) -> None:
     listed = await api("GET", "/datasets", params={"include_parsing_status": "true"})
     counts = {"unstart_count": 2, "running_count": 0, "cancel_count": 0, "done_count": 0, "fail_count": 0}
     assert listed["data"][0]["parsing_status"] == counts
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"-Infinity", b"1e999", b'"\\ud800"'])
+async def test_values_that_json_does_not_have(api: Api, value: bytes) -> None:
+    """What could be stored but never be answered again is refused, and nothing is stored."""
+    dataset = await api.dataset()
+    path = f"/datasets/{dataset}/documents/{await api.document(dataset)}"
+    headers = {"Content-Type": "application/json"}
+    answer = await api("PATCH", path, content=b'{"meta_fields": {"x": ' + value + b"}}", headers=headers)
+    assert answer["code"] == 101
+    assert "JSON does not have" in answer["message"]
+    listed = await api("GET", f"/datasets/{dataset}/documents")
+    assert listed["data"]["docs"][0]["meta_fields"] == {}
+
+
+async def test_nested_too_deeply(api: Api) -> None:
+    """A body of a hundred thousand brackets is as malformed as any other."""
+    headers = {"Content-Type": "application/json"}
+    answer = await api("POST", "/retrieval", content=b"[" * 100_000, headers=headers)
+    assert answer == {"code": 100, "message": "<BadRequest '400: Bad Request'>", "data": None}
+
+
+@pytest.mark.parametrize("top_k", ["nan", "1e999", 10**400])
+async def test_numbers_that_are_none(api: Api, top_k: object) -> None:
+    """What cannot be counted with is named."""
+    body = {"question": "x", "dataset_ids": [await api.dataset()], "top_k": top_k}
+    assert "`top_k` should be a number" in (await api("POST", "/retrieval", body))["message"]
+
+
+async def test_pages_far_beyond_the_end(api: Api) -> None:
+    """A page number larger than the database's numbers is an empty page."""
+    dataset = await api.dataset()
+    await api.document(dataset)
+    page = {"page": 10**30}
+    assert await api("GET", "/datasets", params=page) == {"code": 0, "data": [], "total_datasets": 1}
+    listed = await api("GET", f"/datasets/{dataset}/documents", params=page)
+    assert listed["data"] == {"total": 1, "docs": []}
+
+
+async def test_zero_bytes_are_in_no_term(api: Api) -> None:
+    """A zero byte in a search is searched for, and found nowhere."""
+    dataset = await api.dataset()
+    chunks = f"/datasets/{dataset}/documents/{await api.document(dataset)}/chunks"
+    answer = await api("GET", chunks, params={"keywords": "\0"})
+    assert (answer["code"], answer["data"]["total"]) == (0, 0)
+
+
+async def test_many_ids_are_counted_once(api: Api) -> None:
+    """Tens of thousands of ids in one request take no more time than their number."""
+    dataset = await api.dataset()
+    chunks = f"/datasets/{dataset}/documents/{await api.document(dataset)}/chunks"
+    begun = time.perf_counter()
+    answer = await api("DELETE", chunks, {"chunk_ids": [f"{number:016x}" for number in range(30_000)]})
+    assert answer == {"code": 102, "message": "rm_chunk deleted chunks 0, expect 30000"}
+    assert time.perf_counter() - begun < 5
+
+
+async def test_stopping_again_stops_the_others(api: Api, embedder: GatedEmbedder) -> None:
+    """A document that was stopped before does not keep the other ones of a request running."""
+    dataset = await api.dataset()
+    first, second = [await api.document(dataset) for _ in range(2)]
+    embedder.gate.clear()
+    try:
+        await api("POST", f"/datasets/{dataset}/chunks", {"document_ids": [first, second]})
+        for ids in ([first], [first, second]):
+            answer = await api("POST", f"/datasets/{dataset}/documents/stop", {"document_ids": ids})
+            assert answer == {"code": 0, "data": {"success_count": len(ids)}}
+    finally:
+        embedder.gate.set()
+    listed = await api("GET", f"/datasets/{dataset}/documents")
+    assert {document["run"] for document in listed["data"]["docs"]} == {"CANCEL"}

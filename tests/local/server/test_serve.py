@@ -198,3 +198,22 @@ def test_parses_for_whoever_asks(tmp_path: Path) -> None:
             "code": 0
         }
         assert [each["run"] for each in parsed(client, dataset, 1)] == ["DONE"]
+
+
+def test_home_is_the_home_folder(tmp_path: Path) -> None:
+    """``--data-dir=~/kb``, which no shell expands, is the folder that is printed and that has the key."""
+    folder = tmp_path / "kb"
+    for start in range(2):
+        with served(folder, "--data-dir=~/kb", HOME=str(tmp_path)) as server:
+            assert f"data: {folder}\n" in server.printed
+            assert (server.api_key in server.printed) == (start == 0)
+
+
+def test_an_unreadable_key_is_one_line(tmp_path: Path) -> None:
+    """A key file that is no text is named, with what to do."""
+    (tmp_path / "api_key").write_bytes(b"\xff\xfe")
+    ended = _run("--port", "0", "--data-dir", tmp_path)
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert str(tmp_path / "api_key") in line
+    assert "delete it" in line
