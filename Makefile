@@ -4,21 +4,26 @@
 CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 python)
 BIN := .venv/bin
 
-.PHONY: help quickstart test lint types notebooks sync fix clean
+.PHONY: help quickstart test test-live lint types notebooks bench pythons sync fix clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: .venv/.quickstart ## build a knowledge base and ask it (DOCS=folder, QUESTION="…")
 	@$(BIN)/python tools/quickstart.py
 
 test: lint types ## everything that must hold: lint, types, tests, documentation, notebooks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-live: .venv/.dev ## the scenarios on your server (RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…), cleaned up afterwards
+	@test -n "$$RAGFLOW_BASE_URL" -a -n "$$RAGFLOW_API_KEY" || { echo "make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…" >&2; exit 1; }
+	@RAGFLOW_TEST_LIVE=1 $(BIN)/python -m pytest tests/live
 
 lint: .venv/.dev ## style, format, and whether the sync twins are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/unasync.py --check
+	$(BIN)/python tools/methods.py --check
 
 types: .venv/.dev ## mypy (strict) on the packages, pyright on the public API
 	$(BIN)/mypy
@@ -27,8 +32,15 @@ types: .venv/.dev ## mypy (strict) on the packages, pyright on the public API
 notebooks: .venv/.dev ## execute the notebooks and keep their outputs
 	$(BIN)/python tools/notebooks.py
 
-sync: .venv/.dev ## write the sync twins of the async client
+bench: .venv/.dev ## measure against the official SDK and raw httpx, write benchmarks/RESULTS.md (SHORT=1: a minute)
+	$(BIN)/python -m benchmarks $(if $(SHORT),--short)
+
+pythons: .venv/.pip ## the example and the client's tests on each Python there is, 3.11 to 3.14 (VERSIONS="3.13")
+	nice $(BIN)/python tools/pythons.py $(VERSIONS)
+
+sync: .venv/.dev ## write what is generated: the sync twins of the async client, the table of methods
 	$(BIN)/python tools/unasync.py
+	$(BIN)/python tools/methods.py
 
 fix: .venv/.dev ## repair what can be repaired by a machine
 	$(BIN)/ruff check --fix .
@@ -36,7 +48,7 @@ fix: .venv/.dev ## repair what can be repaired by a machine
 	$(BIN)/python tools/unasync.py
 
 clean: ## remove what these commands have made
-	rm -rf .venv .quickstart .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-3.* .quickstart .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 
 # The stamps make a second run instant; a changed pyproject.toml installs again.
 .venv/.dev: .venv/.pip pyproject.toml

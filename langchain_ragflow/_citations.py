@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import Citation, ContentBlock, ReasoningContentBlock, TextContentBlock
 
-from ragflow_integrations import Chunk
+from ragflow_integrations import ChunkFields
 
 __all__ = ["PROVIDER", "Cited", "cite", "register"]
 
@@ -28,7 +28,7 @@ class Cited(NamedTuple):
     unresolved: list[dict[str, Any]]
 
 
-def cite(text: str, reference: Sequence[Chunk]) -> Cited:
+def cite(text: str, reference: Sequence[ChunkFields]) -> Cited:
     """Read a whole answer: ``text[start_index:end_index]`` is the marker, ``cited_text`` the cited chunk.
 
     A marker beyond the reference stays plain text and is listed as ``unresolved``.
@@ -44,7 +44,7 @@ def cite(text: str, reference: Sequence[Chunk]) -> Cited:
     return cited
 
 
-def _citation(chunk: Chunk, number: int, start: int, end: int) -> Citation:
+def _citation(chunk: ChunkFields, number: int, start: int, end: int) -> Citation:
     found = {name: getattr(chunk, name) for name in _EXTRAS}
     extras = {"reference": number, "chunk_id": chunk.id}
     extras |= {name: value for name, value in found.items() if value not in (None, "", [])}

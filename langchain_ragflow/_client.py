@@ -100,10 +100,12 @@ class Connected(BaseModel):
             )
 
     def _make_client(self) -> None:
-        wanted = self._settings()
+        before, wanted = self.client or self.async_client, self._settings()
         self.client = RAGFlow(
             wanted.api_key, wanted.base_url, timeout=wanted.timeout, max_retries=wanted.max_retries
         )
+        if before is not None and before.scope is not None:
+            self.client = self.client.scoped(before.scope)
         self.async_client = None
         self.base_url = self.client.base_url
         _made[self.client] = self._settings()
@@ -147,10 +149,12 @@ def _check_kinds(client: object, async_client: object) -> None:
                 f"{name}=<{type(value).__name__}>: give a {kind.__name__}; "
                 "a RAGFlow goes into client=, an AsyncRAGFlow into async_client="
             )
-    if isinstance(client, RAGFlow) and isinstance(async_client, AsyncRAGFlow):
-        in_memory = client.base_url == ":memory:"
-        if client.base_url != async_client.base_url or (in_memory and client.as_async() is not async_client):
-            raise ConfigurationError(
-                f"client={client!r} and async_client={async_client!r} are for different servers, or engines in "
-                "memory: give one of them; its twin is made from it"
-            )
+    if (
+        isinstance(client, RAGFlow)
+        and isinstance(async_client, AsyncRAGFlow)
+        and client.fingerprint != async_client.fingerprint
+    ):
+        raise ConfigurationError(
+            f"client={client!r} and async_client={async_client!r} are for different servers, keys, scopes, or "
+            "engines in memory: give one of them; its twin is made from it"
+        )

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
-from ragflow_integrations import Chunk, InvalidRequestError, Message
+from ragflow_integrations import ChunkFields, InvalidRequestError, Message
 
 from ._citations import PROVIDER, cite
 
@@ -32,7 +32,7 @@ _FIELDS = (
 )
 
 
-def document(chunk: Chunk) -> Document:
+def document(chunk: ChunkFields) -> Document:
     """A chunk as a ``Document``; what the server did not send is absent from the metadata."""
     facts = {
         "source": chunk.document_name,
@@ -45,7 +45,7 @@ def document(chunk: Chunk) -> Document:
     return Document(id=chunk.id or None, page_content=chunk.content, metadata=known)
 
 
-def _page(chunk: Chunk) -> int | None:
+def _page(chunk: ChunkFields) -> int | None:
     """The page that the chunk begins on.
 
     Only for a box on a page: for plain text the server fills positions with the chunk's own number.

@@ -207,12 +207,13 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         """Also the key of LangChain's cache: what is not in here shares its answers.
 
-        Behind another key or in another engine a name means another assistant: as long as its id is not known,
-        nothing is shared.
+        Whoever has another key or scope shares none. In another engine a name means another assistant: as long as
+        its id is not known, nothing is shared.
         """
         names = ("base_url", "chat_name", *AnswerFields.model_fields)
         return {
             **{name: getattr(self, name) for name in names},
+            "client": self._given().fingerprint,
             "chat_id": self._known_id() or f"not known yet: {uuid4().hex}",
             "stop_sequences": self.stop,  # as "stop" LangChain puts the call's over it, even None
         }

@@ -10,14 +10,13 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
-from ragflow_integrations import Chunk, InvalidRequestError
+from ragflow_integrations import ChunkFields, InvalidRequestError
 
 from ._client import STRICT, Connected, for_call, the_one
 from ._convert import document
 
 __all__ = ["RAGFlowRetriever", "SearchFields"]
 
-_LARGEST_PAGE = 100
 _OURS = ("dataset_ids", "dataset_names", "k", "score_threshold")
 
 
@@ -88,26 +87,16 @@ class SearchFields(BaseModel):
             raise ValueError("give metadata_condition or document_ids, not both: the server would ignore one")
         return self
 
-    def _page(self, dataset_ids: list[str], page: int) -> dict[str, Any]:
-        """The arguments of ``retrieve`` for one page."""
+    def _search(self, dataset_ids: list[str]) -> dict[str, Any]:
+        """The arguments of ``retrieve``."""
         sent = {name: getattr(self, name) for name in SearchFields.model_fields if name not in _OURS}
-        return {**sent, "dataset_ids": dataset_ids, "page": page, "page_size": min(self.k, _LARGEST_PAGE)}
+        return {**sent, "dataset_ids": dataset_ids, "limit": self.k}
 
-    def _pages(self) -> range:
-        return range(1, -(-self.k // _LARGEST_PAGE) + 1)
-
-    def _documents(self, chunks: Iterable[Chunk]) -> list[Document]:
-        """The ``k`` best, each once: pages may repeat a chunk, and the server sorts within a page only."""
-        if self.k > _LARGEST_PAGE:
-            chunks = sorted(chunks, key=lambda chunk: chunk.similarity or 0.0, reverse=True)
-        different: dict[str, Chunk] = {}
-        for chunk in chunks:  # the knowledge graph's is of no document, and has another id on each page
-            different.setdefault(chunk.id if chunk.document_id else chunk.content, chunk)
-        best = list(different.values())[: self.k]
+    def _documents(self, chunks: Iterable[ChunkFields]) -> list[Document]:
         least = self.score_threshold
         if least is not None:
-            best = [chunk for chunk in best if chunk.similarity is not None and chunk.similarity >= least]
-        return [document(chunk) for chunk in best]
+            chunks = [chunk for chunk in chunks if chunk.similarity is not None and chunk.similarity >= least]
+        return [document(chunk) for chunk in chunks]
 
 
 class RAGFlowRetriever(SearchFields, Connected, BaseRetriever):
@@ -137,13 +126,7 @@ class RAGFlowRetriever(SearchFields, Connected, BaseRetriever):
         for name in self._unknown(fields):
             self._ids[name] = the_one(client.list_datasets(name=name), "dataset_names", name)
         ids = self._datasets(fields)
-        chunks: list[Chunk] = []
-        for page in fields._pages():
-            found = client.retrieve(query, **fields._page(ids, page))
-            chunks += found
-            if not found:  # a page may be short before the end: the server takes out deleted documents
-                break
-        return fields._documents(chunks)
+        return fields._documents(client.retrieve(query, **fields._search(ids)))
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **search: Any
@@ -153,13 +136,7 @@ class RAGFlowRetriever(SearchFields, Connected, BaseRetriever):
         for name in self._unknown(fields):
             self._ids[name] = the_one(await client.list_datasets(name=name), "dataset_names", name)
         ids = self._datasets(fields)
-        chunks: list[Chunk] = []
-        for page in fields._pages():
-            found = await client.retrieve(query, **fields._page(ids, page))
-            chunks += found
-            if not found:  # a page may be short before the end: the server takes out deleted documents
-                break
-        return fields._documents(chunks)
+        return fields._documents(await client.retrieve(query, **fields._search(ids)))
 
     def _fields(self, given: dict[str, Any]) -> SearchFields:
         if given.keys() & {"dataset_ids", "dataset_names"}:

@@ -8,7 +8,7 @@ from typing import Any
 
 from llama_index.core.schema import NodeRelationship, NodeWithScore, ObjectType, RelatedNodeInfo, TextNode
 
-from ragflow_integrations import Chunk
+from ragflow_integrations import ChunkFields
 
 __all__ = ["RAGFlowNode", "to_node", "to_nodes"]
 
@@ -45,7 +45,7 @@ class RAGFlowNode(TextNode):
         return isinstance(other, TextNode) and self.__dict__ == other.__dict__
 
 
-def to_node(chunk: Chunk) -> NodeWithScore:
+def to_node(chunk: ChunkFields) -> NodeWithScore:
     """A chunk as a node with its ``similarity`` as score.
 
     The node's id is the chunk's, its source the document. What the server did not send is absent from the
@@ -64,15 +64,15 @@ def to_node(chunk: Chunk) -> NodeWithScore:
     return NodeWithScore(node=node, score=chunk.similarity)
 
 
-def to_nodes(chunks: Iterable[Chunk], limit: int) -> list[NodeWithScore]:
-    """The first ``limit`` different chunks as nodes."""
+def to_nodes(chunks: Iterable[ChunkFields]) -> list[NodeWithScore]:
+    """Different chunks as nodes, in their order."""
     nodes: dict[str, NodeWithScore] = {}
     for node in map(to_node, chunks):
         nodes.setdefault(node.node_id, node)
-    return list(nodes.values())[:limit]
+    return list(nodes.values())
 
 
-def _metadata(chunk: Chunk, node_id: str) -> dict[str, Any]:
+def _metadata(chunk: ChunkFields, node_id: str) -> dict[str, Any]:
     facts = {
         "chunk_id": node_id,
         "document_id": chunk.document_id,
@@ -88,7 +88,7 @@ def _metadata(chunk: Chunk, node_id: str) -> dict[str, Any]:
     return known | own
 
 
-def _page_label(chunk: Chunk) -> str | None:
+def _page_label(chunk: ChunkFields) -> str | None:
     """The page that the chunk begins on.
 
     Only for a box on a page: for plain text the server fills positions with the chunk's own number.
@@ -99,7 +99,7 @@ def _page_label(chunk: Chunk) -> str | None:
     return None
 
 
-def _relationships(chunk: Chunk) -> dict[NodeRelationship, Any]:
+def _relationships(chunk: ChunkFields) -> dict[NodeRelationship, Any]:
     if not chunk.document_id:
         return {}
     about = {"document_name": chunk.document_name, "dataset_id": chunk.dataset_id}
@@ -107,6 +107,6 @@ def _relationships(chunk: Chunk) -> dict[NodeRelationship, Any]:
     return {NodeRelationship.SOURCE: source}
 
 
-def _graph_id(chunk: Chunk) -> str:
+def _graph_id(chunk: ChunkFields) -> str:
     """What the knowledge graph contributes is of no document, and has another id, or none, each time."""
     return blake2b(chunk.content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,14 +11,12 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.settings import Settings
 from pydantic import SecretStr
 
-from ragflow_integrations import AsyncRAGFlow, Chunk, ConfigurationError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
 
 from ._client import Connected, Connection, the_one
 from .nodes import to_nodes
 
 __all__ = ["RAGFlowRetriever"]
-
-_LARGEST_PAGE = 100
 
 
 class RAGFlowRetriever(Connected, BaseRetriever):
@@ -80,7 +77,6 @@ class RAGFlowRetriever(Connected, BaseRetriever):
         )
         self._dataset_ids = None if dataset_ids is None else list(dataset_ids)
         self._dataset_names = list(dataset_names or [])
-        self._limit = _checked_limit(similarity_top_k)
         _check_share("similarity_threshold", similarity_threshold)
         _check_share("vector_similarity_weight", vector_similarity_weight)
         self._search: dict[str, Any] = {
@@ -95,28 +91,16 @@ class RAGFlowRetriever(Connected, BaseRetriever):
             "use_kg": use_kg,
             "toc_enhance": toc_enhance,
             "metadata_condition": metadata_condition,
-            "page_size": min(self._limit, _LARGEST_PAGE),
+            "limit": _checked_limit(similarity_top_k),
         }
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client, found = self._connection.client, list[Chunk]()
-        dataset_ids = self._find_datasets()
-        for page in self._pages():
-            chunks = client.retrieve(query_bundle.query_str, dataset_ids, page=page, **self._search)
-            found += chunks
-            if not chunks:
-                break
-        return self._nodes(found)
+        client, dataset_ids = self._connection.client, self._find_datasets()
+        return to_nodes(client.retrieve(query_bundle.query_str, dataset_ids, **self._search))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client, found = self._connection.async_client, list[Chunk]()
-        dataset_ids = await self._afind_datasets()
-        for page in self._pages():
-            chunks = await client.retrieve(query_bundle.query_str, dataset_ids, page=page, **self._search)
-            found += chunks
-            if not chunks:
-                break
-        return self._nodes(found)
+        client, dataset_ids = self._connection.async_client, await self._afind_datasets()
+        return to_nodes(await client.retrieve(query_bundle.query_str, dataset_ids, **self._search))
 
     def _find_datasets(self) -> list[str]:
         if self._dataset_ids is None:
@@ -135,15 +119,6 @@ class RAGFlowRetriever(Connected, BaseRetriever):
                 for name in self._dataset_names
             ]
         return self._dataset_ids
-
-    def _pages(self) -> range:
-        return range(1, math.ceil(self._limit / _LARGEST_PAGE) + 1)
-
-    def _nodes(self, found: list[Chunk]) -> list[NodeWithScore]:
-        """The server sorts within a page of 100 only, as it scores its candidates in such portions."""
-        if self._limit > _LARGEST_PAGE:
-            found.sort(key=lambda chunk: chunk.similarity or 0.0, reverse=True)
-        return to_nodes(found, self._limit)
 
 
 def _check_where(dataset_ids: Sequence[str] | None, dataset_names: Sequence[str] | None) -> None:

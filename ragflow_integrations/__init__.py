@@ -14,15 +14,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._async.chats import AsyncChat, AsyncSession
+    from ._async.agents import AsyncAgent, AsyncAgentSession
+    from ._async.chats import AsyncChat
+    from ._async.chunks import AsyncChunk
     from ._async.client import AsyncRAGFlow
     from ._async.datasets import AsyncDataSet
     from ._async.documents import AsyncDocument
+    from ._async.memories import AsyncMemory
+    from ._async.searches import AsyncSearch
+    from ._async.sessions import AsyncSession, AsyncStoredMessage
     from ._async.stream import AsyncStream
-    from ._sync.chats import Chat, Session
+    from ._sync.agents import Agent, AgentSession
+    from ._sync.chats import Chat
+    from ._sync.chunks import Chunk
     from ._sync.client import RAGFlow
     from ._sync.datasets import DataSet
     from ._sync.documents import Document
+    from ._sync.memories import Memory
+    from ._sync.searches import Search
+    from ._sync.sessions import Session, StoredMessage
     from ._sync.stream import Stream
     from .errors import (
         APIError,
@@ -44,18 +54,51 @@ if TYPE_CHECKING:
         TransportError,
         UnsupportedError,
     )
-    from .models import Chunk, DocumentAggregate, Message, Page, ParseProgress, Retrieval
+    from .models import (
+        AgentMessage,
+        AgentStep,
+        AutoMetadata,
+        ChatCompletion,
+        ChatCompletionChunk,
+        ChunkFields,
+        Citation,
+        DocumentAggregate,
+        FileFields,
+        IndexTask,
+        KnowledgeGraph,
+        Media,
+        MemoryMessage,
+        Message,
+        MetadataField,
+        Page,
+        PageBox,
+        ParseProgress,
+        ParserConfig,
+        Retrieval,
+        UploadProgress,
+    )
+    from .scope import Scope
 
 _HOMES = {
-    "_async.chats": ("AsyncChat", "AsyncSession"),
+    "_async.agents": ("AsyncAgent", "AsyncAgentSession"),
+    "_async.chats": ("AsyncChat",),
+    "_async.chunks": ("AsyncChunk",),
     "_async.client": ("AsyncRAGFlow",),
     "_async.datasets": ("AsyncDataSet",),
     "_async.documents": ("AsyncDocument",),
+    "_async.memories": ("AsyncMemory",),
+    "_async.searches": ("AsyncSearch",),
+    "_async.sessions": ("AsyncSession", "AsyncStoredMessage"),
     "_async.stream": ("AsyncStream",),
-    "_sync.chats": ("Chat", "Session"),
+    "_sync.agents": ("Agent", "AgentSession"),
+    "_sync.chats": ("Chat",),
+    "_sync.chunks": ("Chunk",),
     "_sync.client": ("RAGFlow",),
     "_sync.datasets": ("DataSet",),
     "_sync.documents": ("Document",),
+    "_sync.memories": ("Memory",),
+    "_sync.searches": ("Search",),
+    "_sync.sessions": ("Session", "StoredMessage"),
     "_sync.stream": ("Stream",),
     "errors": (
         "APIError",
@@ -77,34 +120,81 @@ _HOMES = {
         "TransportError",
         "UnsupportedError",
     ),
-    "models": ("Chunk", "DocumentAggregate", "Message", "Page", "ParseProgress", "Retrieval"),
+    "models": (
+        "AgentMessage",
+        "AgentStep",
+        "AutoMetadata",
+        "ChatCompletion",
+        "ChatCompletionChunk",
+        "ChunkFields",
+        "Citation",
+        "DocumentAggregate",
+        "FileFields",
+        "IndexTask",
+        "KnowledgeGraph",
+        "Media",
+        "MemoryMessage",
+        "Message",
+        "MetadataField",
+        "Page",
+        "PageBox",
+        "ParseProgress",
+        "ParserConfig",
+        "Retrieval",
+        "UploadProgress",
+    ),
+    "scope": ("Scope",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "APIError",
+    "Agent",
+    "AgentMessage",
+    "AgentSession",
+    "AgentStep",
+    "AsyncAgent",
+    "AsyncAgentSession",
     "AsyncChat",
+    "AsyncChunk",
     "AsyncDataSet",
     "AsyncDocument",
+    "AsyncMemory",
     "AsyncRAGFlow",
+    "AsyncSearch",
     "AsyncSession",
+    "AsyncStoredMessage",
     "AsyncStream",
     "AuthenticationError",
+    "AutoMetadata",
     "BusyError",
     "Chat",
+    "ChatCompletion",
+    "ChatCompletionChunk",
     "Chunk",
+    "ChunkFields",
+    "Citation",
     "ConfigurationError",
     "ConflictError",
     "ConnectError",
     "DataSet",
     "Document",
     "DocumentAggregate",
+    "FileFields",
+    "IndexTask",
     "InvalidRequestError",
+    "KnowledgeGraph",
+    "Media",
+    "Memory",
+    "MemoryMessage",
     "Message",
+    "MetadataField",
     "NotFoundError",
     "Page",
+    "PageBox",
     "ParseFailedError",
     "ParseProgress",
+    "ParserConfig",
     "PartialError",
     "PermissionDeniedError",
     "RAGFlow",
@@ -112,12 +202,16 @@ __all__ = [
     "RateLimitError",
     "RequestTimeoutError",
     "Retrieval",
+    "Scope",
+    "Search",
     "ServerError",
     "Session",
+    "StoredMessage",
     "Stream",
     "StreamInterruptedError",
     "TransportError",
     "UnsupportedError",
+    "UploadProgress",
 ]
 
 

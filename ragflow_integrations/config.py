@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -14,13 +13,25 @@ from pydantic import SecretStr
 
 from .errors import ConfigurationError
 
-__all__ = ["DEFAULT_MAX_RETRIES", "DEFAULT_TIMEOUT", "Settings", "resolve"]
+__all__ = [
+    "DEFAULT_MAX_CONCURRENCY",
+    "DEFAULT_MAX_RETRIES",
+    "DEFAULT_TIMEOUT",
+    "Settings",
+    "check_max_retries",
+    "check_timeout",
+    "resolve",
+]
 
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_MAX_RETRIES = 2
+DEFAULT_MAX_CONCURRENCY = 32
 
+_FOR_EVER = 10**9  # seconds: clocks and locks of the system take little more
 _LOCAL_PREFIX = "local:"
 _MEMORY = ":memory:"
+_VERSION = re.compile(r"v?\d{1,4}\.\d{1,4}(\.\d{1,4})?", re.ASCII)
+_HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,8 @@ class Settings:
 
     ``local_path`` is ``None`` for a server, ``":memory:"`` or a folder for the local engine.
     ``timeout`` is in seconds (``None``: wait for ever); ``max_retries`` counts the tries after the first.
+    ``server_version`` (e.g. ``0.24.0``) pins the dialect; ``None``: the server is asked when it matters.
+    ``max_concurrency`` is how many requests of the process the server gets at once.
     """
 
     base_url: str
@@ -38,6 +51,8 @@ class Settings:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     verify: bool | str = True
     proxy: str | None = field(default=None, repr=False)
+    server_version: str | None = None
+    max_concurrency: int = DEFAULT_MAX_CONCURRENCY
 
     @property
     def local_path(self) -> str | None:
@@ -57,6 +72,8 @@ def resolve(
     headers: Mapping[str, str] | None = None,
     verify: bool | str = True,
     proxy: str | None = None,
+    server_version: str | None = None,
+    max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
 ) -> Settings:
     """Settings from arguments and, where these are ``None``, ``RAGFLOW_BASE_URL`` and ``RAGFLOW_API_KEY``.
 
@@ -64,11 +81,17 @@ def resolve(
     """
     url = _base_url(base_url if base_url is not None else os.environ.get("RAGFLOW_BASE_URL"))
     key = _api_key(api_key if api_key is not None else os.environ.get("RAGFLOW_API_KEY"))
-    if timeout is not None and not (_is_number(timeout, int, float) and 0 < timeout < math.inf):
-        raise ConfigurationError(f"timeout={timeout!r}: give seconds above 0, or None to wait for ever")
-    if not _is_number(max_retries, int) or max_retries < 0:
-        raise ConfigurationError(f"max_retries={max_retries!r}: give 0 or more")
-    settings = Settings(url, key, timeout, max_retries, _headers(headers or {}), verify, proxy)
+    settings = Settings(
+        url,
+        key,
+        check_timeout(timeout),
+        check_max_retries(max_retries),
+        _headers({} if headers is None else headers),
+        _verify(verify),
+        _proxy(proxy),
+        _server_version(server_version),
+        _max_concurrency(max_concurrency),
+    )
     if settings.local_path is None and key is None:
         raise ConfigurationError(
             f"no API key for {url}: pass api_key= or set RAGFLOW_API_KEY "
@@ -77,11 +100,58 @@ def resolve(
     return settings
 
 
-def _headers(headers: Mapping[Any, Any]) -> dict[str, str]:
+def check_timeout(value: Any) -> float | None:
+    """Seconds above 0, or ``None``."""
+    if value is not None and not (_is_number(value, int, float) and 0 < value < _FOR_EVER):
+        raise ConfigurationError(f"timeout={value!r}: give seconds above 0, or None to wait for ever")
+    checked: float | None = value
+    return checked
+
+
+def check_max_retries(value: Any) -> int:
+    """A whole number from 0."""
+    if not _is_number(value, int) or value < 0:
+        raise ConfigurationError(f"max_retries={value!r}: give 0 or more")
+    return int(value)
+
+
+def _max_concurrency(value: Any) -> int:
+    if not _is_number(value, int) or value < 1:
+        raise ConfigurationError(f"max_concurrency={value!r}: give 1 or more")
+    return int(value)
+
+
+def _verify(value: Any) -> bool | str:
+    if not isinstance(value, (bool, str)):
+        raise ConfigurationError(
+            f"verify={value!r}: give True, False, or a file or folder of CA certificates"
+        )
+    return value
+
+
+def _proxy(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"proxy: give its address as text, not {type(value).__name__}")
+    return value
+
+
+def _server_version(value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and _VERSION.fullmatch(value)):
+        raise ConfigurationError(f"server_version={value!r}: give it as '0.24.0' or '0.27', as text")
+    return value
+
+
+def _headers(headers: Any) -> dict[str, str]:
     """By lower-case name. A value may be a secret: no message repeats it."""
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers of type {type(headers).__name__}: give a dict of names and values")
     for name, value in headers.items():
         if not all(isinstance(text, str) and text.isascii() and text.isprintable() for text in (name, value)):
             raise ConfigurationError(f"headers[{name!r}]: name and value must be printable ASCII text")
+        if not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"headers[{name!r}]: a name has letters, digits and '-', without a colon"
+            )
     return {name.lower(): value for name, value in headers.items()}
 
 
@@ -127,7 +197,9 @@ def _local_url(url: str) -> str:
 def _http_url(url: str) -> str:
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        usable = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and url.isprintable()
+        )
     except ValueError:  # a bracket or a port that is none
         parts, usable = urlsplit(""), False
     if not usable:

@@ -9,7 +9,7 @@
     ├── TransportError              no usable answer arrived
     │   ├── ConnectError            the server could not be reached
     │   ├── RequestTimeoutError     no answer in time
-    │   ├── BusyError               no connection became free in time: too many calls at once
+    │   ├── BusyError               the queue for this server stood still: too many calls at once
     │   └── StreamInterruptedError  a stream ended before its closing frame
     └── APIError                    the server answered with an error
         ├── AuthenticationError     wrong or missing API key
@@ -95,7 +95,7 @@ class RequestTimeoutError(TransportError):
 
 
 class BusyError(TransportError):
-    """No connection became free in time: too many calls at once."""
+    """The queue of calls to this server did not move for ``timeout`` seconds: too many calls at once."""
 
 
 class StreamInterruptedError(TransportError):

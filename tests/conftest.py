@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from tests import guard
+
+if TYPE_CHECKING:
+    from tests.recordings.replay import Replay
 
 guard.install()
 hypothesis.settings.register_profile("shared machine", deadline=None)
@@ -38,3 +42,21 @@ def _no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with guard.watching():
         yield
+
+
+@pytest.fixture
+def replay_v024() -> Iterator[Replay]:
+    """A server at ``.url`` that answers what a v0.24.0 was asked as that one did (``tests/recordings/replay.py``)."""
+    from tests.recordings.replay import replay
+
+    with replay("v0.24") as server:
+        yield server
+
+
+@pytest.fixture
+def replay_v027() -> Iterator[Replay]:
+    """The same of a v0.27.0."""
+    from tests.recordings.replay import replay
+
+    with replay("v0.27") as server:
+        yield server

@@ -19,9 +19,9 @@ ADAPTERS = {"langchain_ragflow": ("langchain", "langgraph"), "llamaindex_ragflow
 PACKAGES = [CORE, *ADAPTERS]
 LAYERS = [  # a module imports from its own layer and from those above it in this list
     {"errors", "config", "_compat"},
-    {"models", "scope"},
+    {"models", "scope", "sources", "progress"},
     {"protocol"},
-    {"transport"},
+    {"transport", "telemetry"},
     {"_async", "_sync", "_base"},
     {"__init__"},
     {"transfer", "evaluate", "mcp", "cli", "__main__", "testing"},

@@ -37,7 +37,7 @@ def test_addresses(given: str, url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["localhost:9380", "ftp://h", "http://", "http://:9380", "http://h:port", "http://h:99999", "http://h:0",
-     "http://[::1", "h", "local:", "//h"],
+     "http://[::1", "h", "local:", "//h", "http://h\ud800", "http://h\x00"],
 )  # fmt: skip
 def test_unusable_addresses(url: str) -> None:
     """They are refused at once, as given."""
@@ -95,11 +95,19 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"timeout": True}, "timeout=True"),
         ({"timeout": float("nan")}, "timeout=nan"),
         ({"timeout": float("inf")}, "timeout=inf: give seconds above 0, or None"),
+        ({"timeout": 1e300}, r"timeout=1e\+300: give seconds above 0, or None"),
         ({"max_retries": -1}, "max_retries=-1: give 0 or more"),
         ({"max_retries": 1.5}, "max_retries=1.5"),
         ({"headers": {"x": "a\nb"}}, r"headers\['x'\]: name and value must be printable ASCII text"),
         ({"headers": {"x": 1}}, r"headers\['x'\]"),
         ({"headers": {"ü": "1"}}, r"headers\['ü'\]"),
+        ({"headers": {"a b": "1"}}, r"headers\['a b'\]: a name has letters, digits and '-'"),
+        ({"headers": {"": "1"}}, r"headers\[''\]: a name has letters"),
+        ({"headers": [("x", "1")]}, "headers of type list: give a dict"),
+        ({"verify": None}, "verify=None: give True, False, or a file"),
+        ({"proxy": 8080}, "proxy: give its address as text, not int"),
+        ({"server_version": 0.27}, r"server_version=0\.27: give it as '0\.24\.0' or '0\.27', as text"),
+        ({"server_version": "٠.٢٤"}, "server_version='٠.٢٤'"),
         ({"base_url": 5}, "base_url=5: give the address as text"),
     ],
 )

@@ -89,9 +89,37 @@ def test_twins_are_equal(name: str) -> None:
 
 def test_there_are_twins() -> None:
     """The pairs above are found, and what talks to the server is a coroutine in one of each."""
-    assert TWINS == ["Chat", "DataSet", "Document", "RAGFlow", "Session", "Stream"]
+    assert TWINS == [
+        "Agent",
+        "AgentSession",
+        "Chat",
+        "Chunk",
+        "DataSet",
+        "Document",
+        "Memory",
+        "RAGFlow",
+        "Search",
+        "Session",
+        "StoredMessage",
+        "Stream",
+    ]
     awaited = {
-        name for name, member in own_members(package.AsyncRAGFlow) if inspect.iscoroutinefunction(member)
+        name
+        for name, member in own_members(package.AsyncRAGFlow)
+        if inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
     }
     plain = {name for name, _ in own_members(package.AsyncRAGFlow)} - awaited
-    assert plain == {"as_async", "as_sync", "base_url", "chat", "local", "session"}
+    assert plain == {
+        "agent",
+        "agent_session",
+        "as_async",
+        "as_sync",
+        "base_url",
+        "chat",
+        "fingerprint",
+        "local",
+        "scope",
+        "scoped",
+        "session",
+        "with_options",
+    }

@@ -33,7 +33,6 @@ from ragflow_integrations import (
     Document,
     InvalidRequestError,
     NotFoundError,
-    ParseFailedError,
     ParseProgress,
     RAGFlow,
     RAGFlowError,
@@ -162,11 +161,11 @@ def parse(dataset: DataSet, uploaded: list[Document]) -> None:
     if not uploaded:
         return
     with bar(None, "Parsing", len(uploaded)) as shown:
-        try:
-            dataset.parse_documents([document.id for document in uploaded], progress=advance(shown))
-        except ParseFailedError as error:
-            for name, reason in error.failures:
-                tqdm.write(f"  could not be parsed: {name}: {reason}")
+        ended = dataset.parse_documents([document.id for document in uploaded], progress=advance(shown))
+        failed = [document_id for document_id, run, *_ in ended if run != "DONE"]
+        for document in dataset.list_documents(ids=failed) if failed else ():
+            reason = (document.progress_msg or "").rpartition("[ERROR]")[2].strip()
+            tqdm.write(f"  could not be parsed: {document.name}: {reason}")
 
 
 def advance(shown: Any) -> Callable[[ParseProgress], None]:

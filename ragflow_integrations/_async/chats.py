@@ -1,27 +1,33 @@
-"""A chat assistant, its sessions, and asking them."""
+"""A chat assistant: its settings, its sessions, and asking it without one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import count
 from typing import Any, Literal, overload
 
-from pydantic import PrivateAttr
-
 from ..models import ChatFields, Message, Page, SessionFields
-from ..protocol import chats, converse
+from ..protocol import chats, converse, sessions
+from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
 from .resource import AsyncResource
+from .sessions import AsyncSession
 from .stream import AsyncStream
 
-__all__ = ["AsyncChat", "AsyncSession"]
+__all__ = ["AsyncChat"]
 
 
 class AsyncChat(ChatFields, AsyncResource):
     """A chat assistant: its settings, its sessions, and asking it without one."""
 
     async def update(self, update_message: Mapping[str, Any]) -> AsyncChat:
-        """Change settings (``PATCH /chats/{id}``); ``llm_setting`` and ``prompt_config`` are merged."""
-        return self._take(await self._client._send(chats.update(self.id, update_message)))
+        """Change settings (``PATCH /chats/{id}``, ``PUT`` on v0.24); what is not named stays; returns itself.
+
+        Keys are those of ``RAGFlow.create_chat`` in either spelling, not mixed; ``llm`` or ``llm_setting`` and
+        ``prompt`` or ``prompt_config`` are merged with what is there. Raises ``InvalidRequestError`` for another
+        key or a wrong value, ``ConflictError`` if the name is taken.
+        """
+        return self._take(await self._client._run(chats.update(self.id, update_message)))
 
     @overload
     async def ask(
@@ -36,16 +42,30 @@ class AsyncChat(ChatFields, AsyncResource):
     async def ask(
         self, question: str | Sequence[Mapping[str, Any]], stream: bool = False, **kwargs: Any
     ) -> Message | AsyncStream[Message]:
-        """Ask without a session: nothing is stored on the server (``POST /chat/completions``).
+        """Ask without a session: nothing stays on the server (``POST /chat/completions``).
 
         ``question`` is a text, or the whole history as ``[{"role", "content"}]`` whose last message is the
-        user's. Otherwise as ``Session.ask``.
+        user's; v0.24 takes no history (``UnsupportedError``). Otherwise as ``Session.ask``. Servers before v0.27
+        need a session to answer: one is made, and deleted when the answer is over. Read a stream to its end, or
+        close it, or that session stays.
         """
-        return await _ask(self, self.id, question, None, stream, kwargs)
+        if stream:
+            return await self._client._stream(
+                converse.ask_stream(self.id, question, session_id=None, options=kwargs)
+            )
+        return await self._client._run(converse.ask(self.id, question, session_id=None, options=kwargs))
 
-    async def create_session(self, name: str = "New session") -> AsyncSession:
-        """Start a conversation that the server remembers (``POST /chats/{id}/sessions``)."""
-        return self._session(await self._client._send(chats.create_session(self.id, name)))
+    async def create_session(self, name: str = "New session", user_id: str | None = None) -> AsyncSession:
+        """Start a conversation that the server remembers (``POST /chats/{id}/sessions``).
+
+        ``user_id`` says whose it is, up to v0.24; ``UnsupportedError`` on later servers, where a session belongs
+        to the key's owner.
+        """
+        return self._session(await self._client._run(sessions.create(self.id, name, user_id)))
+
+    async def get_session(self, session_id: str) -> AsyncSession:
+        """One session with its messages (``GET /chats/{id}/sessions/{id}``); ``NotFoundError`` if there is none."""
+        return self._session(await self._client._run(sessions.get(self.id, session_id)))
 
     async def list_sessions(
         self,
@@ -55,14 +75,41 @@ class AsyncChat(ChatFields, AsyncResource):
         desc: bool = True,
         id: str | None = None,
         name: str | None = None,
+        user_id: str | None = None,
     ) -> Page[AsyncSession]:
-        """A page of sessions (``GET /chats/{id}/sessions``); empty for an unknown id or name."""
+        """A page of sessions (``GET /chats/{id}/sessions``); empty for an unknown id, name or user.
+
+        ``page_size`` is 1 to 100; ``orderby`` is ``create_time``, ``update_time`` or ``name``. The server gives
+        no total.
+        """
         found = await self._client._send(
-            chats.sessions(
-                self.id, page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, name=name
+            sessions.listing(
+                self.id,
+                page=page,
+                page_size=page_size,
+                orderby=orderby,
+                desc=desc,
+                id=id,
+                name=name,
+                user_id=user_id,
             )
         )
         return Page([self._session(one) for one in found], found.total)
+
+    async def iter_sessions(
+        self,
+        orderby: str = "create_time",
+        desc: bool = True,
+        name: str | None = None,
+        user_id: str | None = None,
+    ) -> AsyncIterator[AsyncSession]:
+        """All sessions, as ``list_sessions`` has them, a hundred per call."""
+        for page in count(1):
+            found = await self.list_sessions(page, PAGE, orderby, desc, None, name, user_id)
+            for session in found:
+                yield session
+            if len(found) < PAGE:
+                return
 
     async def delete_sessions(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False
@@ -70,54 +117,11 @@ class AsyncChat(ChatFields, AsyncResource):
         """Delete sessions (``DELETE /chats/{id}/sessions``).
 
         ``ids=[…]`` deletes those, ``ids=[]`` nothing; everything only by ``ids=None`` or ``delete_all=True``.
+        Raises ``NotFoundError`` if there is none of them, ``PartialError`` if only some could be deleted.
         """
         wanted = to_delete("ids", ids, delete_all)
         if wanted != []:
-            await self._client._send(chats.delete_sessions(self.id, wanted))
+            await self._client._run(sessions.delete(self.id, wanted))
 
     def _session(self, fields: SessionFields) -> AsyncSession:
-        session = AsyncSession._of(self._client, fields)
-        session._chat_id = self.id
-        return session
-
-
-class AsyncSession(SessionFields, AsyncResource):
-    """A conversation that the server remembers."""
-
-    _chat_id: str = PrivateAttr(default="")
-
-    @overload
-    async def ask(self, question: str = "", stream: Literal[False] = False, **kwargs: Any) -> Message: ...
-
-    @overload
-    async def ask(self, question: str, stream: Literal[True], **kwargs: Any) -> AsyncStream[Message]: ...
-
-    async def ask(
-        self, question: str = "", stream: bool = False, **kwargs: Any
-    ) -> Message | AsyncStream[Message]:
-        """Ask in this conversation (``POST /chat/completions``).
-
-        Returns one ``Message``; with ``stream=True`` an iterator of messages whose ``content`` is what is
-        new, the last of them with ``final=True``, the ``reference`` and the whole answer as
-        ``full_content``. ``kwargs`` are the variables of the assistant's prompt, and request fields such as
-        ``temperature``. Raises ``InvalidRequestError`` for an empty question, ``NotFoundError`` if the chat
-        or session is gone, ``StreamInterruptedError`` when the answer breaks off.
-        """
-        return await _ask(self, self._chat_id, question, self.id, stream, kwargs)
-
-
-async def _ask(
-    resource: AsyncResource,
-    chat_id: str,
-    question: str | Sequence[Mapping[str, Any]],
-    session_id: str | None,
-    stream: bool,
-    options: Mapping[str, Any],
-) -> Message | AsyncStream[Message]:
-    if stream:
-        return await resource._client._stream(
-            converse.ask_stream(chat_id, question, session_id=session_id, options=options)
-        )
-    return await resource._client._send(
-        converse.ask(chat_id, question, session_id=session_id, options=options)
-    )
+        return AsyncSession._in(self._client, self.id, fields)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, cast
 
-from pydantic import PrivateAttr
-
+from ..errors import InvalidRequestError
 from ..models import Model
 
 if TYPE_CHECKING:
@@ -17,21 +16,33 @@ __all__ = ["AsyncResource"]
 class AsyncResource(Model):
     """A server object with methods; equal to one with the same fields that came from the same client."""
 
-    _client: AsyncRAGFlow = PrivateAttr()
-
     @classmethod
     def _of(cls, client: AsyncRAGFlow, fields: Model) -> Self:
-        resource = cls.model_validate(_sent(fields))
-        resource._client = client
-        return resource
+        """``fields`` themselves, which are valid already: a page has a hundred, and a copy of each takes time."""
+        put = object.__setattr__
+        put(fields, "__class__", cls)
+        put(fields, "__pydantic_private__", {"_client": client})
+        return cast("Self", fields)
+
+    def _bind(self, client: AsyncRAGFlow) -> None:
+        object.__setattr__(self, "__pydantic_private__", {"_client": client})
+
+    @property
+    def _client(self) -> AsyncRAGFlow:
+        """Kept where pydantic keeps private attributes, so that comparing, copying and pickling include it."""
+        client = (self.__pydantic_private__ or {}).get("_client")
+        if client is None:
+            kind = type(self).__name__
+            raise InvalidRequestError(f"this {kind} was not made by a client and cannot reach a server")
+        return cast("AsyncRAGFlow", client)
 
     def _take(self, fields: Model) -> Self:
-        """Become what the server now says this object is."""
-        for name, value in _sent(fields).items():
-            setattr(self, name, value)
+        """Become what the server now says this object is; what it left out stays.
+
+        Not by ``setattr``: a field that is called like a method would take its place.
+        """
+        sent = fields.__pydantic_fields_set__
+        self.__dict__.update((name, value) for name, value in fields.__dict__.items() if name in sent)
+        self.__pydantic_extra__ = {**(self.__pydantic_extra__ or {}), **(fields.__pydantic_extra__ or {})}
+        self.__pydantic_fields_set__ |= sent
         return self
-
-
-def _sent(fields: Model) -> dict[str, Any]:
-    """What the server really sent, without the defaults of what it left out."""
-    return {name: getattr(fields, name) for name in fields.model_fields_set}

@@ -4,24 +4,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from .._base import BaseClient
-from .._compat import sleep
+from .._compat import finish, sleep, work
 from ..config import Settings
-from ..errors import InvalidRequestError, TransportError
-from ..models import ChatFields, Page, Retrieval, SessionFields
-from ..protocol import chats, chunks, datasets
-from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
+from ..errors import APIError, TransportError
+from ..models import Health, ServerInfo
+from ..protocol import system
 from ..protocol.envelope import payload
 from ..protocol.retry import delay_before_retry
-from ..protocol.wire import Call, Flow, Request, Response, Sleep, Streamed
+from ..protocol.versions import Version
+from ..protocol.wire import AskVersion, Call, Flow, Request, Response, Sleep, Streamed, Work
+from ..telemetry import Observed
 from ..transport.base import ByteStream, SyncTransport
-from .chats import Chat, Session
-from .datasets import DataSet
+from ..transport.whole import LineByLine, WholeAnswer
+from .agents import AgentCalls
+from .chat_calls import ChatCalls
+from .dataset_calls import DatasetCalls
+from .files import FileCalls
+from .memories import MemoryCalls
+from .openai import OpenAICalls
+from .searches import SearchCalls
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -32,8 +40,17 @@ T = TypeVar("T")
 __all__ = ["RAGFlow"]
 
 
-class RAGFlow(BaseClient[SyncTransport]):
-    """A RAGFlow server (v0.26.1 to v0.27), or a local engine that answers like one.
+class RAGFlow(
+    DatasetCalls,
+    ChatCalls,
+    AgentCalls,
+    OpenAICalls,
+    MemoryCalls,
+    FileCalls,
+    SearchCalls,
+    BaseClient[SyncTransport],
+):
+    """A RAGFlow server (v0.24, v0.26.1 to v0.27), or a local engine that answers like one.
 
     ``api_key`` and ``base_url`` default to ``RAGFLOW_API_KEY`` and ``RAGFLOW_BASE_URL``; ``base_url`` is
     ``http(s)://host[:port]``, ``local:folder`` or ``:memory:``. ``timeout`` (seconds, default 60) holds for
@@ -52,197 +69,23 @@ class RAGFlow(BaseClient[SyncTransport]):
         """
         return cls(base_url=path if path == ":memory:" else f"local:{path}")
 
-    # --- datasets -------------------------------------------------------------------------------------
+    def server_info(self) -> ServerInfo:
+        """Which version the server is (``GET /system/version``; from v0.25 at its present path)."""
+        info = self._run(system.server_info())
+        self._server.is_of(info)
+        return info
 
-    def create_dataset(
-        self,
-        name: str,
-        avatar: str | None = None,
-        description: str | None = None,
-        embedding_model: str | None = None,
-        permission: str | None = None,
-        chunk_method: str | None = None,
-        parser_config: Mapping[str, Any] | None = None,
-    ) -> DataSet:
-        """Create a dataset (``POST /datasets``); a name that is taken becomes ``name(1)``.
-
-        What is ``None`` is left to the server: its own embedding model, permission ``me``, chunk method
-        ``naive``. Raises ``InvalidRequestError`` for a value the server refuses.
-        """
-        fields = {
-            "name": name,
-            "avatar": avatar,
-            "description": description,
-            "embedding_model": embedding_model,
-            "permission": permission,
-            "chunk_method": chunk_method,
-            "parser_config": parser_config,
-        }
-        return DataSet._of(self, self._send(datasets.create(fields)))
-
-    def get_dataset(self, dataset_id: str) -> DataSet:
-        """One dataset by its id (``GET /datasets/{id}``); ``NotFoundError`` if there is none."""
-        return DataSet._of(self, self._send(datasets.get(dataset_id)))
-
-    def list_datasets(
-        self,
-        page: int = 1,
-        page_size: int = 30,
-        orderby: str = "create_time",
-        desc: bool = True,
-        id: str | None = None,
-        name: str | None = None,
-    ) -> Page[DataSet]:
-        """A page of datasets with ``total`` (``GET /datasets``); an unknown id or name is a ``NotFoundError``.
-
-        ``page_size`` is 1 to 100; ``orderby`` is ``create_time`` or ``update_time``.
-        """
-        found = self._send(
-            datasets.listing(page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, name=name)
-        )
-        return Page([DataSet._of(self, one) for one in found], found.total)
-
-    def delete_datasets(
-        self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False
-    ) -> None:
-        """Delete datasets with all they hold (``DELETE /datasets``).
-
-        ``ids=[…]`` deletes those, ``ids=[]`` nothing; everything only by ``ids=None`` or ``delete_all=True``.
-        """
-        wanted = to_delete("ids", ids, delete_all)
-        if wanted != []:
-            self._send(datasets.delete(wanted))
-
-    # --- retrieval ------------------------------------------------------------------------------------
-
-    def retrieve(
-        self,
-        question: str | Sequence[str] = "",
-        dataset_ids: Sequence[str] | None = None,
-        document_ids: Sequence[str] | None = None,
-        page: int = 1,
-        page_size: int = 30,
-        similarity_threshold: float | None = None,
-        vector_similarity_weight: float | None = None,
-        top_k: int | None = None,
-        rerank_id: str | None = None,
-        keyword: bool | None = None,
-        cross_languages: Sequence[str] | None = None,
-        metadata_condition: Mapping[str, Any] | None = None,
-        use_kg: bool | None = None,
-        toc_enhance: bool | None = None,
-        highlight: bool | None = None,
-    ) -> Retrieval:
-        """The chunks that fit a question best (``POST /retrieval``), best first.
-
-        ``document_ids=None`` searches all documents, ``[]`` none: it returns nothing. ``top_k`` is the
-        server's pool of candidates, not the number of results: that is ``page_size`` (1 to 100). What is
-        ``None`` is left to the server (threshold 0.2, vector weight 0.3, ``top_k`` 1024). Raises
-        ``InvalidRequestError`` for an empty question or no dataset, ``NotFoundError`` for an unknown one.
-        A list given as ``question`` is taken as ``dataset_ids``, as the official SDK has it.
-        """
-        text, ids = _question_first(question, dataset_ids)
-        call = chunks.retrieve(
-            text,
-            dataset_ids=ids,
-            document_ids=document_ids or None,
-            page=page,
-            page_size=page_size,
-            similarity_threshold=similarity_threshold,
-            vector_similarity_weight=vector_similarity_weight,
-            top_k=top_k,
-            rerank_id=rerank_id,
-            keyword=keyword,
-            cross_languages=cross_languages,
-            metadata_condition=metadata_condition,
-            use_kg=use_kg,
-            toc_enhance=toc_enhance,
-            highlight=highlight,
-        )
-        if document_ids is not None and not document_ids:
-            return Retrieval([], 0, [])
-        return self._send(call)
-
-    # --- chats ----------------------------------------------------------------------------------------
-
-    def create_chat(
-        self,
-        name: str,
-        icon: str | None = None,
-        dataset_ids: Sequence[str] | None = None,
-        llm_id: str | None = None,
-        llm_setting: Mapping[str, Any] | None = None,
-        prompt_config: Mapping[str, Any] | None = None,
-        *,
-        description: str | None = None,
-        similarity_threshold: float | None = None,
-        vector_similarity_weight: float | None = None,
-        top_n: int | None = None,
-        top_k: int | None = None,
-        rerank_id: str | None = None,
-    ) -> Chat:
-        """Create a chat assistant (``POST /chats``) on datasets that have at least one parsed document.
-
-        ``top_n`` chunks over ``similarity_threshold`` go to the model. Raises ``ConflictError`` if the name
-        is taken, ``NotFoundError`` for an unknown dataset.
-        """
-        fields = {
-            "name": name,
-            "icon": icon,
-            "dataset_ids": dataset_ids,
-            "llm_id": llm_id,
-            "llm_setting": llm_setting,
-            "prompt_config": prompt_config,
-            "description": description,
-            "similarity_threshold": similarity_threshold,
-            "vector_similarity_weight": vector_similarity_weight,
-            "top_n": top_n,
-            "top_k": top_k,
-            "rerank_id": rerank_id,
-        }
-        return Chat._of(self, self._send(chats.create(fields)))
-
-    def get_chat(self, chat_id: str) -> Chat:
-        """One chat assistant by its id (``GET /chats/{id}``); ``NotFoundError`` if there is none."""
-        return Chat._of(self, self._send(chats.get(chat_id)))
-
-    def chat(self, chat_id: str) -> Chat:
-        """A chat assistant known by its id alone, for asking it; nothing is sent."""
-        return Chat._of(self, ChatFields(id=check_id("chat_id", chat_id)))
-
-    def session(self, chat_id: str, session_id: str) -> Session:
-        """A session known by its ids alone, for asking in it; nothing is sent."""
-        return self.chat(chat_id)._session(SessionFields(id=check_id("session_id", session_id)))
-
-    def list_chats(
-        self,
-        page: int = 1,
-        page_size: int = 30,
-        orderby: str = "create_time",
-        desc: bool = True,
-        id: str | None = None,
-        name: str | None = None,
-    ) -> Page[Chat]:
-        """A page of chat assistants with ``total`` (``GET /chats``); empty for an unknown id or name."""
-        found = self._send(
-            chats.listing(page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, name=name)
-        )
-        return Page([Chat._of(self, one) for one in found], found.total)
-
-    def delete_chats(
-        self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False
-    ) -> None:
-        """Delete chat assistants (``DELETE /chats``); everything only by ``ids=None`` or ``delete_all=True``."""
-        wanted = to_delete("ids", ids, delete_all)
-        if wanted != []:
-            self._send(chats.delete(wanted))
+    def health(self) -> Health:
+        """Whether the server's parts are well (``GET /system/healthz``)."""
+        return self._run(system.health())
 
     # --- driving --------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close the connections, and the local engine if this client opened it; does nothing the second time."""
-        self._transport.close()
-        self._close_twin()
+        if self._root is None:
+            self._transport.close()
+            self._close_twin()
 
     def __enter__(self) -> Self:
         return self
@@ -253,18 +96,32 @@ class RAGFlow(BaseClient[SyncTransport]):
         self.close()
 
     def _send(self, call: Call[T]) -> T:
-        return call.read(call.request, self._exchange(call.request))
+        if self._guard is not None:
+            return self._drive(self._guard.narrowed(call), self._request)
+        return self._request(call)
 
-    def _exchange(self, request: Request) -> Response:
+    def _request(self, call: Call[T]) -> T:
+        """Make a call as it is, whatever the scope."""
+        with self._observed(call.request) as seen:
+            try:
+                answer = self._exchange(call.request, seen)
+                return call.read(call.request, answer)
+            except APIError as error:
+                self._server.answered(error)
+                raise
+
+    def _exchange(self, request: Request, seen: Observed) -> Response:
         attempt = 0
         while True:
             outcome: Response | TransportError
             try:
                 outcome = self._transport.send(request, timeout=self._settings.timeout)
+                seen.answered(outcome)
             except TransportError as error:
                 outcome = error
             delay = self._delay(request, outcome, attempt)
             if delay is not None:
+                seen.sent_again(outcome, delay)
                 sleep(delay)
                 attempt += 1
             elif isinstance(outcome, TransportError):
@@ -272,18 +129,37 @@ class RAGFlow(BaseClient[SyncTransport]):
             else:
                 return outcome
 
-    def _stream(self, stream: Streamed[T]) -> Stream[T]:
-        body = self._open(stream.request)
-        if body.status == 200 and body.headers.get("content-type", "").startswith("text/event-stream"):
-            return Stream(body, stream.decoder(stream.request))
-        with closing(body):
-            whole = bytearray()
-            for piece in body:
-                whole += piece
-        payload(stream.request, Response(body.status, body.headers, bytes(whole)))
-        raise TransportError(f"{stream.request.path} answered with something that is not a stream")
+    def _stream(self, flow: Flow[Streamed[T]]) -> Stream[T]:
+        stream = self._run(flow)
+        seen = self._observed(stream.request)
+        after = partial(self._run, stream.after) if stream.after else None
+        try:
+            if self._guard is not None:
+                stream = self._drive(self._guard.narrowed_stream(stream), self._request)
+            body = self._open(stream.request, seen)
+            seen.streaming(body.status)
+            if body.status == 200 and body.headers.get("content-type", "").startswith("text/event-stream"):
+                lines = LineByLine(stream.request, self._settings.timeout)
+                return Stream(body, stream.decoder(stream.request), lines, seen, after)
+            self._refused(stream.request, body)
+        except BaseException as error:
+            seen.ended(error)
+            self._server.answered(error)
+            if after:
+                finish(after())
+            raise
 
-    def _open(self, request: Request) -> ByteStream:
+    def _refused(self, request: Request, body: ByteStream) -> NoReturn:
+        """An answer that is no stream is an error, told as a whole."""
+        whole = WholeAnswer(request, body.status, body.headers, self._settings.timeout)
+        with closing(body):
+            for piece in body:
+                if not whole.add(piece):
+                    break
+        payload(request, whole.response())
+        raise TransportError(f"{request.path} answered with something that is not a stream")
+
+    def _open(self, request: Request, seen: Observed) -> ByteStream:
         attempt = 0
         while True:
             try:
@@ -292,25 +168,55 @@ class RAGFlow(BaseClient[SyncTransport]):
                 delay = self._delay(request, error, attempt)
                 if delay is None:
                     raise
+                seen.sent_again(error, delay)
             sleep(delay)
             attempt += 1
 
     def _run(self, flow: Flow[T]) -> T:
-        """Drive a flow: send its calls, sleep its sleeps; what goes wrong ends it."""
-        began = time.monotonic()
+        """Drive a flow, its calls within the scope."""
+        return self._drive(flow, self._send)
+
+    def _drive(self, flow: Flow[T], send: Callable[[Call[Any]], Any]) -> T:
+        """Drive a flow; what goes wrong with a step is raised inside it, so that it can clean up and end."""
+        began, cancelled = time.monotonic(), False
         try:
             step = next(flow)
             while True:
-                if isinstance(step, Sleep):
-                    sleep(step.seconds)
-                    step = flow.send(time.monotonic() - began)
+                try:
+                    taken = self._taken(step, began, send)
+                    answer = finish(taken) if cancelled else taken
+                except BaseException as error:  # noqa: BLE001 - the flow raises it again
+                    cancelled = cancelled or not isinstance(error, Exception)
+                    step = flow.throw(error)
                 else:
-                    step = flow.send(self._send(step))
+                    step = flow.send(answer)
         except StopIteration as end:
             result: T = end.value
             return result
         finally:
             flow.close()
+
+    def _taken(
+        self,
+        step: Call[Any] | Sleep | AskVersion | Work[Any],
+        began: float,
+        send: Callable[[Call[Any]], Any],
+    ) -> Any:
+        if isinstance(step, Call):
+            return send(step)
+        if isinstance(step, Work):
+            return work(step.run)
+        if isinstance(step, Sleep):
+            sleep(step.seconds)
+            return time.monotonic() - began
+        return self._version()
+
+    def _version(self) -> Version:
+        known = self._server.version  # another thread may forget it
+        return known or self._server.is_of(self._run(system.server_info()))
+
+    def _observed(self, request: Request) -> Observed:
+        return Observed(request, self._settings.base_url, self._server.version)
 
     def _delay(self, request: Request, outcome: Response | TransportError, attempt: int) -> float | None:
         return delay_before_retry(request, outcome, attempt=attempt, max_retries=self._settings.max_retries)
@@ -324,14 +230,3 @@ class RAGFlow(BaseClient[SyncTransport]):
         from ..transport.local import LocalTransport
 
         return LocalTransport(app, owner=owner)
-
-
-def _question_first(
-    question: str | Sequence[str], dataset_ids: Sequence[str] | None
-) -> tuple[str, Sequence[str]]:
-    """The official SDK's order has the dataset ids first and the question later."""
-    if isinstance(question, str):
-        return question, dataset_ids or []
-    if isinstance(dataset_ids, str):
-        return dataset_ids, question
-    raise InvalidRequestError(f"question={question!r}: give the question as text, and dataset_ids as a list")

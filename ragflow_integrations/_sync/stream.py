@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
+from weakref import finalize
 
+from .._compat import finish
 from ..errors import StreamInterruptedError
 from ..protocol.wire import Decoder
+from ..telemetry import Observed
 from ..transport.base import ByteStream
+from ..transport.whole import LineByLine
 
 T = TypeVar("T")
 
@@ -21,18 +25,31 @@ class Stream(Generic[T]):
     """Iterate over it; ``close()``, leaving its ``with`` block or cancelling breaks the answer off.
 
     It is read and closed by one thread or task: another one cannot close it while it waits for a piece.
+    One that is dropped without either frees its connection, but what was made on the server for it stays.
     Raises ``APIError`` for an error inside the stream and ``StreamInterruptedError`` when it ends too soon.
     """
 
-    def __init__(self, body: ByteStream, decoder: Decoder[T]) -> None:
-        self._body = body
-        self._values = _decoded(body, decoder)
+    def __init__(
+        self,
+        body: ByteStream,
+        decoder: Decoder[T],
+        lines: LineByLine,
+        seen: Observed,
+        after: Callable[[], Any] | None = None,
+    ) -> None:
+        self._body, self._seen, self._after = body, seen, after
+        self._values = _decoded(body, decoder, lines, seen)
+        finalize(self, seen.ended).atexit = False  # one that is dropped unread is told as well
 
     def __iter__(self) -> Iterator[T]:
         return self
 
     def __next__(self) -> T:
-        return self._values.__next__()
+        try:
+            return self._values.__next__()
+        except BaseException:  # the end is one, too
+            self._finish()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -44,20 +61,33 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """Break the answer off and free its connection; does nothing after the end."""
-        self._values.close()
-        self._body.close()
+        try:
+            self._values.close()
+            self._body.close()
+            self._seen.ended()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Do what is left to do on the server, once."""
+        after, self._after = self._after, None
+        if after:
+            finish(after())
 
 
-def _decoded(body: ByteStream, decoder: Decoder[T]) -> Generator[T, None]:
+def _decoded(body: ByteStream, decoder: Decoder[T], lines: LineByLine, seen: Observed) -> Generator[T, None]:
     """Outside the class, since a generator that holds its stream is a cycle: the garbage collector would
     close the connection, at any moment, even while this thread holds the pool's lock."""
     with closing(body):
-        try:
-            for piece in body:
-                for value in decoder.feed(piece):
-                    yield value
-        except StreamInterruptedError as error:
-            error.partial = decoder.partial
-            raise
-        for value in decoder.end():
-            yield value
+        with seen:
+            try:
+                for piece in body:
+                    lines.add(piece)
+                    seen.received(len(piece))
+                    for value in decoder.feed(piece):
+                        yield value
+            except StreamInterruptedError as error:
+                error.partial = decoder.partial
+                raise
+            for value in decoder.end():
+                yield value

@@ -54,17 +54,17 @@ class _Sentence:
     tokens: tuple[str, ...]
 
 
-def answer(question: str, contents: Sequence[str]) -> Iterator[str]:
+def answer(question: str, contents: Sequence[str], *, cite: bool = True) -> Iterator[str]:
     """The one to four sentences of ``contents`` that say most about ``question``, in deltas of a few words.
 
-    They come whole, in the order of the chunks and none twice, each followed by its citation ``[ID:n]`` (``n``
-    counts ``contents`` from 0). If they share too little with the question (words like "the" do not count), or there
-    is no text, nothing is yielded. Equal arguments give equal deltas.
+    They come whole, in the order of the chunks and none twice, with ``cite`` each followed by its citation
+    ``[ID:n]`` (``n`` counts ``contents`` from 0). If they share too little with the question (words like "the"
+    do not count), or there is no text, nothing is yielded. Equal arguments give equal deltas.
     """
     sentences = list(_distinct(_sentences(contents)))
     for number, sentence in enumerate(_best(question, contents, sentences)):
         text = _CITATION.sub(r"(\1)", sentence.text)  # what a document itself marks so is no citation of ours
-        parts = f"{text} [ID:{sentence.source}]".split(" ")
+        parts = (f"{text} [ID:{sentence.source}]" if cite else text).split(" ")
         for start in range(0, len(parts), _GROUP):
             delta = " ".join(parts[start : start + _GROUP])
             yield f" {delta}" if number or start else delta

@@ -16,10 +16,22 @@ from .fields import chunk_id, dumped, loaded, now_ms
 from .index import match
 from .problems import Missing
 from .rank import analyse, index_terms
-from .store import Row, conditions, page_of, rows, scalar
+from .store import Row, conditions, page_of, row, rows, scalar
 from .tokens import count_tokens
 
-__all__ = ["Filters", "Prepared", "add", "delete", "get", "listed", "prepare", "retitle", "wire"]
+__all__ = [
+    "Filters",
+    "Prepared",
+    "add",
+    "delete",
+    "get",
+    "listed",
+    "prepare",
+    "replace",
+    "retitle",
+    "switch",
+    "wire",
+]
 
 _COLUMNS = "chunk.*, document.name AS document_name"
 _TITLE_SHARE = 0.1  # of the vector, as RAGFlow's filename_embd_weight
@@ -70,26 +82,35 @@ def add(db: apsw.Connection, document: Row, prepared: Sequence[Prepared], *, par
     """Store, index and count chunks of a document; one with the same text is replaced. Returns their ids."""
     by_id = {chunk_id(each.content, document["id"]): each for each in prepared}
     _remove(db, document, _numbers(db, document["id"], list(by_id)))
+    fixed = {"available": int(document["status"] == "1"), "create_time": now_ms()}
     for place, (identifier, each) in enumerate(by_id.items()):
-        values = {
-            "id": identifier,
-            "dataset_id": document["dataset_id"],
-            "document_id": document["id"],
-            "place": place if parsed else None,
-            "content": each.content,
-            "important_keywords_json": dumped(each.important_keywords),
-            "questions_json": dumped(each.questions),
-            "token_count": each.token_count,
-            "available": int(document["status"] == "1"),
-            "create_time": now_ms(),
-        }
-        db.execute(
-            f"INSERT INTO chunk({', '.join(values)}) VALUES ({', '.join(f':{key}' for key in values)})",
-            values,
-        )
-        index.add(db, values | {"row": db.last_insert_rowid()}, each.terms, each.vector)
+        _insert(db, document, each, {"id": identifier, "place": place if parsed else None, **fixed})
     _count(db, document, len(by_id), sum(each.token_count for each in by_id.values()))
     return list(by_id)
+
+
+def replace(
+    db: apsw.Connection, document: Row, identifier: str, prepared: Prepared, *, available: bool
+) -> None:
+    """Put something else in the place of a stored chunk, under its id; ``Missing`` if it is gone."""
+    sql = "SELECT row, place, create_time FROM chunk WHERE id = ? AND document_id = ?"
+    old = row(db, sql, (identifier, document["id"]))
+    if old is None:
+        raise Missing(f"Can't find this chunk {identifier}")
+    # Under a new number, which tells the matrices in memory that the vector is another one.
+    _remove(db, document, [old.pop("row")])
+    _insert(db, document, prepared, {"id": identifier, "available": int(available), **old})
+    _count(db, document, 1, prepared.token_count)
+
+
+def switch(db: apsw.Connection, document: Row, ids: Sequence[str] | None, on: bool) -> None:
+    """Make these chunks of a document (None: all) findable or unfindable; ``Missing`` names those that are unknown."""
+    numbers = _numbers(db, document["id"], ids)
+    if ids is not None and len(numbers) < len(set(ids)):
+        sql = "SELECT id FROM chunk WHERE document_id = ?"
+        known = {identifier for (identifier,) in db.execute(sql, (document["id"],))}
+        raise Missing(f"Can't find this chunk {', '.join(each for each in ids if each not in known)}")
+    index.switch(db, document["dataset_id"], numbers, on)
 
 
 def wire(stored: Row) -> Row:
@@ -129,6 +150,8 @@ class Filters(TypedDict, total=False):
     page_size: Required[int]
     keywords: str | None
     id: str | None
+    ids: Sequence[str] | None
+    available: bool | None
 
 
 def listed(db: apsw.Connection, document_id: str, **filters: Unpack[Filters]) -> tuple[list[Row], int]:
@@ -137,8 +160,13 @@ def listed(db: apsw.Connection, document_id: str, **filters: Unpack[Filters]) ->
     Added chunks come first, the newest before the others, then the parsed ones in the document's order; with
     ``keywords`` the best come first.
     """
-    source, order = "chunk", "place IS NOT NULL, place, chunk.row DESC"
-    tests: Row = {"chunk.document_id = ?": document_id, "chunk.id = ?": filters.get("id")}
+    source, order = "chunk", "place IS NOT NULL, place, chunk.create_time DESC, chunk.row DESC"
+    tests: Row = {
+        "chunk.document_id = ?": document_id,
+        "chunk.id = ?": filters.get("id"),
+        "chunk.id IN": filters.get("ids"),
+        "available = ?": filters.get("available"),
+    }
     if keywords := filters.get("keywords"):
         source, order = "chunk JOIN term ON term.rowid = chunk.row", "bm25(term), chunk.row"
         tests["term MATCH ?"] = match(analyse(keywords).terms or [keywords], document_ids=[document_id])
@@ -160,6 +188,23 @@ def retitle(db: apsw.Connection, document: Row) -> None:
         chunk = loaded(each)
         terms = _terms(document["name"], chunk["content"], chunk["important_keywords"], chunk["questions"])
         index.change_terms(db, chunk, terms)
+
+
+def _insert(db: apsw.Connection, document: Row, prepared: Prepared, fixed: Row) -> None:
+    """Store and index one chunk; ``fixed`` is ``id place available create_time``."""
+    values = {
+        "dataset_id": document["dataset_id"],
+        "document_id": document["id"],
+        "content": prepared.content,
+        "important_keywords_json": dumped(prepared.important_keywords),
+        "questions_json": dumped(prepared.questions),
+        "token_count": prepared.token_count,
+        **fixed,
+    }
+    db.execute(
+        f"INSERT INTO chunk({', '.join(values)}) VALUES ({', '.join(f':{key}' for key in values)})", values
+    )
+    index.add(db, values | {"row": db.last_insert_rowid()}, prepared.terms, prepared.vector)
 
 
 def _terms(title: str, content: str, important_keywords: Sequence[str], questions: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,9 @@ def with_datasets(chat: Row | None) -> Row:
     return chat
 
 
-def query_for(chat: Row, question: str, document_ids: Sequence[str]) -> Retrieval:
+def query_for(
+    chat: Row, question: str, document_ids: Sequence[str] | None, metadata_fields: Collection[str] | None
+) -> Retrieval:
     """The retrieval that a chat's settings ask for."""
     return Retrieval(
         question=question,
@@ -62,13 +64,19 @@ def query_for(chat: Row, question: str, document_ids: Sequence[str]) -> Retrieva
         similarity_threshold=chat["similarity_threshold"],
         vector_similarity_weight=chat["vector_similarity_weight"],
         top_k=chat["top_k"],
+        metadata_fields=metadata_fields,
     )
 
 
-def answered(chat: Row, question: str, retrieved: Retrieved) -> Iterator[Delta | Final]:
-    """The deltas of an answer and its end; the chat's empty response if no chunk says anything about the question."""
+def answered(
+    chat: Row, question: str, retrieved: Retrieved, *, quote: bool = True
+) -> Iterator[Delta | Final]:
+    """The deltas of an answer and its end; the chat's empty response if no chunk says anything about the question.
+
+    Without ``quote`` the text has no citations.
+    """
     text = ""
-    for text in answer(question, [chunk["content"] for chunk in retrieved.chunks]):
+    for text in answer(question, [chunk["content"] for chunk in retrieved.chunks], cite=quote):
         yield Delta(text)
     if text:
         yield Final(reference=_reference(retrieved), prompt=_prompt(chat, question, retrieved))
@@ -98,7 +106,7 @@ def _cited(chunk: Row) -> Row:
         "document_name": chunk["document_keyword"],
         "doc_type": chunk["doc_type_kwd"],
         "url": None,
-        "document_metadata": None,
+        "document_metadata": chunk.get("document_metadata"),
     }
 
 

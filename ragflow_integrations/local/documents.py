@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import PurePosixPath
@@ -9,12 +10,24 @@ from typing import Any, Unpack
 
 import apsw
 
-from . import blobs, chunks, index, store
+from . import blobs, chunks, store
 from .fields import dated, dumped, free_name, loaded, merged, new_id, now_ms
+from .metadata import changed, normalised
 from .problems import Missing, Refused
-from .store import Paging, Row, row, scalar
+from .store import Paging, Row, conditions, row, scalar
 
-__all__ = ["Filters", "add", "delete", "get", "listed", "read", "size", "update"]
+__all__ = [
+    "Filters",
+    "add",
+    "delete",
+    "get",
+    "listed",
+    "metadata",
+    "read",
+    "size",
+    "update",
+    "update_metadata",
+]
 
 _ORDER = (
     "create_time",
@@ -27,6 +40,7 @@ _ORDER = (
     "token_count",
     "suffix",
 )
+_NONE = "{}"  # metadata, as stored
 _TYPES = {"pdf": "pdf"}
 _TYPES |= dict.fromkeys(
     ("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp", "svg", "ico", "mp4", "avi", "mkv"), "visual"
@@ -95,6 +109,7 @@ class Filters(Paging, total=False):
     suffix: Sequence[str] | None
     types: Sequence[str] | None
     ids: Sequence[str] | None
+    without_metadata: bool
 
 
 def listed(
@@ -110,6 +125,7 @@ def listed(
         "suffix IN": filters.get("suffix"),
         "type IN": filters.get("types"),
         "id IN": filters.get("ids"),
+        "meta_fields_json = ?": _NONE if filters.get("without_metadata") else None,
     }
     found, total = store.listed(db, "document", tests, filters, _ORDER)
     return [_wire(each, tenant_id) for each in found], total
@@ -119,19 +135,49 @@ def update(db: apsw.Connection, tenant_id: str, document_id: str, fields: Mappin
     """Change ``name``, ``meta_fields`` (replaced), ``parser_config`` (merged), ``chunk_method``, ``enabled``."""
     old = get(db, tenant_id, document_id)
     new = {key: fields.get(key, old[key]) for key in ("name", "meta_fields", "chunk_method")}
+    metadata = normalised(new["meta_fields"])
+    config = merged(old["parser_config"], fields.get("parser_config") or {})
     if _is_taken(db, old["dataset_id"], new["name"], besides=document_id):
         raise Refused("Duplicated document name in the same dataset.")
-    config = merged(old["parser_config"], fields.get("parser_config") or {})
     db.execute(
         "UPDATE document SET name = ?, meta_fields_json = ?, chunk_method = ?, parser_config_json = ?,"
         " update_time = ? WHERE id = ?",
-        (new["name"], dumped(new["meta_fields"]), new["chunk_method"], dumped(config), now_ms(), document_id),
+        (new["name"], dumped(metadata), new["chunk_method"], dumped(config), now_ms(), document_id),
     )
     if new["name"] != old["name"]:
         chunks.retitle(db, old | {"name": new["name"]})
     if "enabled" in fields:
         _switch(db, old, bool(fields["enabled"]))
     return get(db, tenant_id, document_id)
+
+
+def metadata(
+    db: apsw.Connection, dataset_ids: Sequence[str], ids: Sequence[str] | None = None
+) -> dict[str, Row]:
+    """``{id: meta_fields}`` of the documents of these datasets (or of these ones among them) that have some."""
+    where, bindings = conditions({"dataset_id IN": dataset_ids, "id IN": ids, "meta_fields_json <> ?": _NONE})
+    found = db.execute(f"SELECT id, meta_fields_json FROM document{where}", bindings)
+    return {identifier: json.loads(text) for identifier, text in found}
+
+
+def update_metadata(
+    db: apsw.Connection,
+    dataset_id: str,
+    ids: Sequence[str],
+    updates: Sequence[Mapping[str, Any]],
+    deletes: Sequence[Mapping[str, Any]],
+) -> int:
+    """Apply ``updates`` and ``deletes`` (``metadata.changed``) to documents of a dataset; how many have changed."""
+    where, bindings = conditions({"dataset_id = ?": dataset_id, "id IN": ids})
+    stored = dict(db.execute(f"SELECT id, meta_fields_json FROM document{where}", bindings))
+    count = 0
+    for identifier, text in stored.items():
+        new = changed(json.loads(text), updates, deletes)
+        if dumped(new) != text:
+            kept = dumped(normalised(new))
+            db.execute("UPDATE document SET meta_fields_json = ? WHERE id = ?", (kept, identifier))
+            count += 1
+    return count
 
 
 def delete(db: apsw.Connection, dataset_id: str, ids: Sequence[str] | None) -> int:
@@ -162,7 +208,7 @@ def _switch(db: apsw.Connection, document: Row, on: bool) -> None:
     if (document["status"] == "1") == on:
         return
     db.execute("UPDATE document SET status = ? WHERE id = ?", ("1" if on else "0", document["id"]))
-    (index.put_back if on else index.take_out)(db, document["dataset_id"], document["id"])
+    chunks.switch(db, document, None, on)
 
 
 def _is_taken(db: apsw.Connection, dataset_id: str, name: str, *, besides: str = "") -> bool:

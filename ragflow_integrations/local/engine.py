@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -122,7 +122,8 @@ class Engine:
     def list_documents(self, dataset_id: str, **filters: Unpack[documents.Filters]) -> tuple[list[Row], int]:
         """One page of a dataset's documents and how many fit: ``page page_size orderby desc``.
 
-        Optionally ``id name``, the lists ``run suffix types ids``, and ``keywords``, a part of the name.
+        Optionally ``id name``, the lists ``run suffix types ids``, ``keywords`` (a part of the name), and
+        ``without_metadata``.
         """
         with self._store.read() as db:
             found, total = documents.listed(db, self.tenant_id, dataset_id, **filters)
@@ -145,6 +146,18 @@ class Engine:
         """Change ``name meta_fields chunk_method enabled`` or ``parser_config`` (merged)."""
         with self._store.write() as db:
             return documents.update(db, self.tenant_id, document_id, fields)
+
+    def metadata(self, dataset_ids: Sequence[str], ids: Sequence[str] | None = None) -> dict[str, Row]:
+        """``{id: meta_fields}`` of the datasets' documents (or of these ones) that have some."""
+        with self._store.read() as db:
+            return documents.metadata(db, dataset_ids, ids)
+
+    def update_metadata(
+        self, dataset_id: str, ids: Sequence[str], updates: Sequence[Row], deletes: Sequence[Row]
+    ) -> int:
+        """Change the metadata of documents of a dataset (``metadata.changed``) and say how many have changed."""
+        with self._store.write() as db:
+            return documents.update_metadata(db, dataset_id, ids, updates, deletes)
 
     def delete_documents(self, dataset_id: str, ids: Sequence[str] | None) -> int:
         """Delete documents of a dataset (None: all); none if one is unknown (``Missing``)."""
@@ -188,9 +201,37 @@ class Engine:
             return chunks.get(db, chunks.add(db, document, prepared, parsed=False)[0])
 
     def list_chunks(self, document_id: str, **filters: Unpack[chunks.Filters]) -> tuple[list[Row], int]:
-        """One page of a document's chunks and how many fit: ``page page_size``, optionally ``keywords id``."""
+        """One page of a document's chunks and how many fit: ``page page_size``.
+
+        Optionally ``keywords id``, the list ``ids``, and ``available``.
+        """
         with self._store.read() as db:
             return chunks.listed(db, document_id, **filters)
+
+    def get_chunk(self, chunk_id: str) -> Row | None:
+        """One chunk, or None."""
+        with self._store.read() as db:
+            return _or_none(chunks.get, db, chunk_id)
+
+    def update_chunk(self, chunk_id: str, fields: Mapping[str, Any]) -> None:
+        """Change ``content important_keywords questions available`` of a chunk, which keeps its id and its place.
+
+        The search knows it at once. ``Missing`` if there is none with this id.
+        """
+        with self._store.read() as db:
+            old = chunks.get(db, chunk_id)
+            datasets.check_embedder(db, old["dataset_id"], self._embedder)
+        new = {**old, **fields}
+        kept = {key: new[key] for key in ("important_keywords", "questions")}
+        [prepared] = chunks.prepare(self._embedder, old["docnm_kwd"], [new["content"]], **kept)
+        with self._store.write() as db:
+            document = documents.get(db, self.tenant_id, old["document_id"])
+            chunks.replace(db, document, chunk_id, prepared, available=new["available"])
+
+    def switch_chunks(self, document_id: str, ids: Sequence[str], available: bool) -> None:
+        """Let the search find chunks of a document, or not; all of the ids or none (``Missing``)."""
+        with self._store.write() as db:
+            chunks.switch(db, documents.get(db, self.tenant_id, document_id), ids, available)
 
     def delete_chunks(self, document_id: str, ids: Sequence[str] | None) -> int:
         """Delete chunks of a document (None: all) and say how many went; unknown ids are passed over."""
@@ -263,26 +304,29 @@ class Engine:
         messages: Sequence[Mapping[str, Any]],
         *,
         session: Row | None,
-        document_ids: Sequence[str] = (),
+        document_ids: Sequence[str] | None = None,
+        metadata_fields: Collection[str] | None = (),
         message_id: str | None = None,
+        quote: bool = True,
     ) -> Iterator[Delta | Final]:
         """Answer the last message with sentences of the chat's datasets: deltas, then the reference.
 
         ``messages`` end with the user's ``{"role": "user", "content": …}``. When the iterator is exhausted,
-        question and answer are stored in ``session`` under ``message_id`` (made if missing). ``Refused`` at
-        once without a chat or if it has no dataset: that would take a language model.
+        question and answer are stored in ``session`` under ``message_id`` (made if missing). ``document_ids``
+        and ``metadata_fields`` are those of ``Retrieval``; without ``quote`` the text has no citations. ``Refused``
+        at once without a chat or if it has no dataset: that would take a language model.
         """
         question = conversation.last_question(messages)
         chat = conversation.with_datasets(chat)
-        query = conversation.query_for(chat, question, document_ids)
-        return self._answered(query, chat, question, session, message_id or new_id())
+        query = conversation.query_for(chat, question, document_ids, metadata_fields)
+        return self._answered(query, chat, session, message_id or new_id(), quote=quote)
 
     def _answered(
-        self, query: Retrieval, chat: Row, question: str, session: Row | None, message_id: str
+        self, query: Retrieval, chat: Row, session: Row | None, message_id: str, *, quote: bool
     ) -> Iterator[Delta | Final]:
         retrieved = self.retrieve(query)
-        text = ""
-        for piece in conversation.answered(chat, question, retrieved):
+        question, text = query.question, ""
+        for piece in conversation.answered(chat, question, retrieved, quote=quote):
             if isinstance(piece, Delta):
                 text += piece.text
             elif session is not None:

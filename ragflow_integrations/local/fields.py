@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from pathlib import PurePosixPath
 from typing import Any
 
 __all__ = [
@@ -75,13 +76,14 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def free_name(name: str, taken: Callable[[str], bool]) -> str:
-    """``name``, or ``stem(1).suffix`` with the first number that is not taken."""
-    stem, dot, suffix = name.rpartition(".")
-    if not stem:
-        stem, dot, suffix = name, "", ""
-    counted = re.fullmatch(r"(.*)\((\d+)\)", stem, re.DOTALL)
-    base, number = (counted[1], int(counted[2])) if counted else (stem, 0)
+    """``name``, or ``stem(1).suffix`` with the first number that is not taken.
+
+    As RAGFlow does it, ``folder/stem.suffix`` loses its folder with that.
+    """
+    path = PurePosixPath(name)
+    counted = re.fullmatch(r"(.*?)\((\d+)\)", path.stem, re.DOTALL)
+    base, number = (counted[1].rstrip(), int(counted[2])) if counted else (path.stem, 0)
     while taken(name):
         number += 1
-        name = f"{base}({number}){dot}{suffix}"
+        name = f"{base}({number}){path.suffix}"
     return name

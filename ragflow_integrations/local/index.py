@@ -13,9 +13,10 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
+from .fields import dumped
 from .store import Row, rows
 
-__all__ = ["VECTOR", "add", "change_terms", "match", "put_back", "remove", "remove_dataset", "take_out"]
+__all__ = ["VECTOR", "add", "change_terms", "match", "remove", "remove_dataset", "switch"]
 
 VECTOR = np.dtype("<f4")  # as stored
 
@@ -51,20 +52,22 @@ def remove_dataset(db: apsw.Connection, dataset_id: str) -> None:
     )
 
 
-def take_out(db: apsw.Connection, dataset_id: str, document_id: str) -> None:
-    """Make a document's chunks unfindable, but keep them."""
-    found = _searchable(db, document_id)
-    db.executemany("DELETE FROM term WHERE rowid = ?", [(chunk["row"],) for chunk in found])
-    db.execute("UPDATE chunk SET available = 0 WHERE document_id = ?", (document_id,))
-    _count_removal(db, dataset_id)
-
-
-def put_back(db: apsw.Connection, dataset_id: str, document_id: str) -> None:
-    """Make a document's chunks findable again."""
-    take_out(db, dataset_id, document_id)
-    db.execute("UPDATE chunk SET available = 1 WHERE document_id = ?", (document_id,))
-    for chunk in _searchable(db, document_id):
-        _insert_terms(db, chunk["row"], chunk["terms"], dataset_id, document_id)
+def switch(db: apsw.Connection, dataset_id: str, chunk_rows: Sequence[int], on: bool) -> None:
+    """Make these chunks of one dataset findable, or unfindable, but keep them."""
+    other = rows(
+        db,
+        "SELECT chunk.row, terms, document_id FROM chunk JOIN chunk_index USING (row)"
+        " WHERE available <> ? AND chunk.row IN (SELECT value FROM json_each(?))",
+        (on, dumped(list(chunk_rows))),
+    )
+    for chunk in other:
+        db.execute("UPDATE chunk SET available = ? WHERE row = ?", (on, chunk["row"]))
+        if on:
+            _insert_terms(db, chunk["row"], chunk["terms"], dataset_id, chunk["document_id"])
+        else:
+            db.execute("DELETE FROM term WHERE rowid = ?", (chunk["row"],))
+    if other:
+        _count_removal(db, dataset_id)
 
 
 def change_terms(db: apsw.Connection, chunk: Row, terms: str) -> None:
@@ -92,14 +95,6 @@ def _columns(*values: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
 def _any(values: Sequence[str]) -> str:
     # FTS5 reads a query up to its first zero byte, which is in no term
     return " OR ".join('"' + value.replace('"', '""').replace("\0", " ") + '"' for value in values)
-
-
-def _searchable(db: apsw.Connection, document_id: str) -> list[Row]:
-    return rows(
-        db,
-        "SELECT chunk.row, terms FROM chunk JOIN chunk_index USING (row) WHERE document_id = ? AND available",
-        (document_id,),
-    )
 
 
 def _insert_terms(db: apsw.Connection, number: int, terms: str, dataset_id: str, document_id: str) -> None:

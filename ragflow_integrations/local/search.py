@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from . import chunks, datasets
+from . import chunks, datasets, documents
 from .embed import Embedder
 from .fields import dumped
 from .index import match
@@ -34,6 +34,7 @@ Scores = NDArray[np.float64]
 _POSTINGS = (
     20_000  # a full-text query reads at most about so many entries; its most frequent words are left out
 )
+_FEW = 20  # documents in a full-text query
 _WORD = re.compile(r"\w+")
 _SELECT = (
     "SELECT chunk.*, document.name AS document_name, terms FROM chunk JOIN chunk_index USING (row)"
@@ -43,17 +44,21 @@ _SELECT = (
 
 @dataclass(frozen=True)
 class Retrieval:
-    """A question and how to search: the request body of ``POST /api/v1/retrieval``, with its defaults."""
+    """A question and how to search: the request body of ``POST /api/v1/retrieval``, with its defaults.
+
+    ``document_ids`` None means all. Each chunk shows these ``metadata_fields`` of its document, None means all.
+    """
 
     question: str
     dataset_ids: Sequence[str]
-    document_ids: Sequence[str] = ()
+    document_ids: Sequence[str] | None = None
     page: int = 1
     page_size: int = 30
     similarity_threshold: float = 0.2
     vector_similarity_weight: float = 0.3
     top_k: int = 1024
     highlight: bool = False
+    metadata_fields: Collection[str] | None = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def retrieve(
     scored = _scored(db, query, analysed, numbers[block : block + window], cosines[block : block + window])
     page = scored[start - block : start - block + query.page_size]
     listed = [_wire(each, analysed if query.highlight else None) for each in page]
+    _show_metadata(db, listed, query)
     return Retrieved(total=len(scored), chunks=listed, doc_aggs=_doc_aggs(scored))
 
 
@@ -93,7 +99,7 @@ def _candidates(
 ) -> tuple[Numbers, Vectors]:
     """Numbers and cosines of the ``top_k`` chunks that words and vectors put first."""
     by_words = _by_words(db, query, analysed)
-    only = _numbers_of(db, query.document_ids) if query.document_ids else None
+    only = None if query.document_ids is None else _numbers_of(db, query.document_ids)
     found = [
         _in_dataset(matrices.get(db, dataset_id), asked, query, by_words, only)
         for dataset_id in dict.fromkeys(query.dataset_ids)
@@ -151,7 +157,10 @@ def _neighbours(analysed: Query, found: Sequence[str]) -> Iterator[tuple[str, st
 
 
 def _postings(db: apsw.Connection, phrase: str, query: Retrieval) -> Numbers:
-    expression = match([phrase], dataset_ids=query.dataset_ids, document_ids=query.document_ids)
+    few = query.document_ids or ()
+    if len(few) > _FEW:
+        few = ()  # to read them all and pass over the others is faster then
+    expression = match([phrase], dataset_ids=query.dataset_ids, document_ids=few)
     # One text of numbers crosses into Python several times faster than as many rows.
     joined = scalar(db, "SELECT group_concat(rowid) FROM term WHERE term MATCH ?", (expression,))
     return np.fromstring(joined or "", np.int64, sep=",")
@@ -219,6 +228,18 @@ def _wire(stored: Row, highlighted: Query | None) -> Row:
     if highlighted is not None:
         result["highlight"] = _highlight(chunk["content"], highlighted)
     return result
+
+
+def _show_metadata(db: apsw.Connection, listed: Sequence[Row], query: Retrieval) -> None:
+    """Put ``document_metadata`` into the chunks whose documents have something to show."""
+    fields = query.metadata_fields
+    if fields is not None and not fields:
+        return
+    metadata = documents.metadata(db, query.dataset_ids, [chunk["document_id"] for chunk in listed])
+    for chunk in listed:
+        held = metadata.get(chunk["document_id"], {})
+        if shown := {key: value for key, value in held.items() if fields is None or key in fields}:
+            chunk["document_metadata"] = shown
 
 
 def _highlight(content: str, question: Query) -> str:

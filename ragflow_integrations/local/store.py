@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 
 import apsw
 
+from .fields import dumped
 from .problems import InUse, Missing, Refused
 from .schema import APPLICATION_ID, MIGRATIONS
 
@@ -222,15 +223,15 @@ def listed(
 
 
 def conditions(tests: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """``WHERE`` and its bindings from ``{test: value}``; None leaves a test out, ``IN`` takes a sequence."""
+    """``WHERE`` and its bindings from ``{test: value}``; None leaves a test out, ``IN`` takes any number of texts."""
     parts: list[str] = []
     bindings: list[Any] = []
     for test, value in tests.items():
         if value is None:
             continue
         several = test.endswith(" IN")
-        parts.append(f"{test} ({', '.join('?' * len(value))})" if several else test)
-        bindings += value if several else [value]
+        parts.append(f"{test} (SELECT value FROM json_each(?))" if several else test)
+        bindings.append(dumped(list(value)) if several else value)
     return (" WHERE " + " AND ".join(parts) if parts else ""), bindings
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -11,13 +12,21 @@ from ..errors import InvalidRequestError
 __all__ = [
     "NOT_GIVEN",
     "NotGiven",
+    "check_choice",
+    "check_flag",
     "check_id",
     "check_ids",
+    "check_number",
     "check_page",
     "check_text",
+    "check_texts",
     "check_update",
+    "refuse",
     "to_delete",
 ]
+
+
+_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 class _Sentinel(Enum):
@@ -43,11 +52,49 @@ def check_text(name: str, value: Any) -> str:
     return value
 
 
+def check_texts(name: str, values: Any) -> list[str]:
+    """A list of texts, which may be empty; a lone text is refused."""
+    listed = (
+        None
+        if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable)
+        else list(values)
+    )
+    if listed is None or not all(isinstance(value, str) for value in listed):
+        raise InvalidRequestError(f"{name}={values!r}: give a list of texts")
+    return listed
+
+
+def check_number(
+    name: str, value: Any, least: float, most: float | None = None, *, whole: bool = False
+) -> Any:
+    """A number of this range, both ends allowed."""
+    kind, kinds = ("a whole number", (int,)) if whole else ("a number", (int, float))
+    fits = isinstance(value, kinds) and not isinstance(value, bool) and value >= least
+    if not fits or (most is not None and value > most):
+        upper = "" if most is None else f" to {most}"
+        raise InvalidRequestError(f"{name}={value!r}: give {kind} from {least}{upper}")
+    return value
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """One of a few words."""
+    if value not in choices:
+        raise InvalidRequestError(f"{name}={value!r}: give one of {', '.join(choices)}")
+    return str(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """``True`` or ``False``; servers take any text for true."""
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"{name}={value!r}: give True or False")
+    return value
+
+
 def check_id(name: str, value: Any) -> str:
     """One id; it becomes part of a path, so it may hold letters, digits, ``-``, ``_``, ``.`` and ``:``."""
     if not isinstance(value, str) or not value.strip("."):
         raise InvalidRequestError(f"{name}={value!r}: give an id as text")
-    if not all((char.isascii() and char.isalnum()) or char in "-_.:" for char in value):
+    if not _ID.fullmatch(value):
         raise InvalidRequestError(f"{name}={value!r}: an id has letters, digits, '-', '_', '.' or ':' only")
     return value
 
@@ -61,13 +108,25 @@ def check_ids(name: str, values: Any, *, empty: bool = False) -> list[str]:
     return list(dict.fromkeys(check_id(name, value) for value in values))
 
 
-def check_update(message: Any) -> dict[str, Any]:
-    """The fields that an ``update`` changes: at least one."""
+def check_update(message: Any, known: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields that an ``update`` changes: at least one, and only ``known`` ones where servers ignore others."""
     if not isinstance(message, Mapping) or not message:
         raise InvalidRequestError(
             f"update_message={message!r}: name at least one field to change, e.g. {{'name': 'new'}}"
         )
+    unknown = [name for name in message if known and name not in known]
+    if unknown:
+        raise InvalidRequestError(
+            f"update_message: servers ignore {unknown[0]!r}; these can be changed: {', '.join(known)}"
+        )
     return dict(message)
+
+
+def refuse(given: Mapping[str, Any], names: Iterable[str], why: str) -> None:
+    """None of these names may be given."""
+    for name in names:
+        if name in given:
+            raise InvalidRequestError(f"{name}={given[name]!r}: {why}")
 
 
 def to_delete(name: str, ids: Any, delete_all: bool) -> list[str] | None:
@@ -75,6 +134,7 @@ def to_delete(name: str, ids: Any, delete_all: bool) -> list[str] | None:
 
     ``ids=[…]`` those, ``ids=[]`` nothing, ``ids=None`` written out or ``delete_all=True`` everything.
     """
+    check_flag("delete_all", delete_all)
     if ids is NOT_GIVEN and not delete_all:
         raise InvalidRequestError(
             f"say what to delete: {name}=[…] for those, or {name}=None or delete_all=True for everything"

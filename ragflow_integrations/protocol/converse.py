@@ -1,66 +1,120 @@
-"""Asking a chat assistant: ``POST /api/v1/chat/completions``, whole or streamed.
+"""Asking a chat assistant: ``POST /chat/completions``, until v0.24 ``POST /chats/{id}/completions``.
 
-The stream has frames ``data:{"code", "message", "data": {…}}`` with a delta in ``answer``; reasoning
-stands between a ``start_to_think`` and an ``end_to_think`` frame; the ``final`` frame carries the
-reference; ``"data": true`` ends it. Errors come inside, as a frame with ``code`` 500.
+A question without a session leaves nothing behind on the server, whatever its version: v0.27 is told so; before,
+a session is made for the question and deleted when its answer is there, failed or was broken off.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import InvalidRequestError, StreamInterruptedError
-from ..models import Message, Reference
-from .checks import check_id, check_text
-from .envelope import error_for, payload
-from .reading import models, unexpected
-from .sse import EventDecoder
-from .wire import Call, Request, Response, Streamed
+from ..errors import InvalidRequestError, RAGFlowError, UnsupportedError
+from ..models import Message
+from . import sessions
+from .answers import AnswerDecoder, answer
+from .checks import check_id, check_ids, check_text, refuse
+from .versions import Since, Version, request, server_version, supported
+from .wire import Call, Flow, Request, Streamed
+from .wire import ask as answer_of
 
 __all__ = ["AnswerDecoder", "ask", "ask_stream"]
 
-_PATH = "/api/v1/chat/completions"
 Question = str | Sequence[Mapping[str, Any]]
+Row = dict[str, Any]
+
+_log = logging.getLogger("ragflow_integrations")
+
+_OURS = (
+    *("chat_id", "session_id", "conversation_id", "question", "messages"),
+    *("pass_all_history_messages", "pass_all_history", "store_history_messages", "store_history"),
+)
+_TEMPORARY = "One question"
 
 
 def ask(
     chat_id: str, question: Question, *, session_id: str | None, options: Mapping[str, Any]
-) -> Call[Message]:
+) -> Flow[Message]:
     """The whole answer at once."""
-    return Call(Request("POST", _PATH, body=_body(chat_id, question, session_id, False, options)), _answer)
+    asked, after = yield from _asked(chat_id, question, session_id, {**options, "stream": False})
+    try:
+        message = yield from answer_of(Call(asked, answer))
+    except GeneratorExit:  # nobody is there any more to send something
+        raise
+    except BaseException:
+        yield from after
+        raise
+    yield from after
+    return message
 
 
 def ask_stream(
     chat_id: str, question: Question, *, session_id: str | None, options: Mapping[str, Any]
-) -> Streamed[Message]:
+) -> Flow[Streamed[Message]]:
     """The answer as it is made."""
-    return Streamed(
-        Request("POST", _PATH, body=_body(chat_id, question, session_id, True, options)), AnswerDecoder
-    )
+    asked, after = yield from _asked(chat_id, question, session_id, {**options, "stream": True})
+    return Streamed(asked, AnswerDecoder, after)
 
 
-def _body(
-    chat_id: str, question: Question, session_id: str | None, stream: bool, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """With a session the server keeps the history; without one the messages are the whole history."""
-    body: dict[str, Any] = {"chat_id": check_id("chat_id", chat_id), "stream": stream}
-    if session_id is not None:
-        body |= {
-            "session_id": check_id("session_id", session_id),
-            "question": check_text("question", question),
-        }
-    else:
-        body |= {
-            "messages": _messages(question),
-            "pass_all_history_messages": True,
-            "store_history_messages": False,
-        }
-    return {**options, **body}
+def _asked(
+    chat_id: str, question: Question, session_id: str | None, options: Row
+) -> Flow[tuple[Request, Flow[None]]]:
+    """The request, and what is to be done when its answer is over."""
+    check_id("chat_id", chat_id)
+    refuse(options, _OURS, "not a variable of a prompt, but set by the call itself")
+    if isinstance(options.get("doc_ids"), list):
+        options = {**options, "doc_ids": ",".join(check_ids("doc_ids", options["doc_ids"]))}
+    if session_id is None:
+        return (yield from _alone(chat_id, _messages(question), options))
+    asking = {"session_id": check_id("session_id", session_id), "question": check_text("question", question)}
+    version = yield from _version_for(options)
+    return _request("Session.ask", version, chat_id, {**options, **asking}), _nothing()
 
 
-def _messages(question: Any) -> list[dict[str, Any]]:
+def _version_for(options: Row) -> Flow[Version]:
+    """The server's; ``UnsupportedError`` for an option that it would pass over though the answer depends on it."""
+    yield from supported("ask", options, {"legacy": Since.LEGACY_STREAMS})
+    version = yield from server_version()
+    if options.get("metadata_condition") is not None and version >= Since.CHAT_IN_BODY:
+        raise UnsupportedError(
+            f"ask(metadata_condition=…) needs RAGFlow before {Since.CHAT_IN_BODY}; this server is {version}, which "
+            "passes over it: chat_completions() takes it, and doc_ids=[…] narrows here"
+        )
+    return version
+
+
+def _alone(chat_id: str, messages: list[Row], options: Row) -> Flow[tuple[Request, Flow[None]]]:
+    """Without a session of the caller's."""
+    version = yield from _version_for(options)
+    if version >= Since.UNSTORED_QUESTIONS:
+        asking = {"messages": messages, "pass_all_history_messages": True, "store_history_messages": False}
+        return _request("Chat.ask", version, chat_id, {**options, **asking}), _nothing()
+    asking = _in_new_session(messages, version)
+    session = yield from sessions.create(chat_id, _TEMPORARY)
+    body = {**options, **asking, "session_id": session.id}
+    return _request("Chat.ask", version, chat_id, body), _forgotten(chat_id, session.id)
+
+
+def _request(operation: str, version: Version, chat_id: str, body: Row) -> Request:
+    if version < Since.CHAT_IN_BODY:
+        return request(operation, version, chat_id=chat_id, body=body)
+    return request(operation, version, body={**body, "chat_id": chat_id})
+
+
+def _nothing() -> Flow[None]:
+    yield from ()
+
+
+def _forgotten(chat_id: str, session_id: str) -> Flow[None]:
+    """Delete the session made for a question; an answer is not lost because that fails."""
+    try:
+        yield from sessions.delete(chat_id, [session_id])
+    except RAGFlowError as error:
+        _log.warning("session %s of chat %s, made for one question, stays: %s", session_id, chat_id, error)
+
+
+def _messages(question: Any) -> list[Row]:
     if isinstance(question, str):
         return [{"role": "user", "content": check_text("question", question)}]
     if not isinstance(question, Sequence) or not all(isinstance(message, Mapping) for message in question):
@@ -72,113 +126,16 @@ def _messages(question: Any) -> list[dict[str, Any]]:
     return messages
 
 
-def _answer(request: Request, response: Response) -> Message:
-    data = payload(request, response)
-    if not isinstance(data, dict) or "answer" not in data:
-        raise unexpected(request, "data holds no answer")
-    reasoning, content = _split_reasoning(data["answer"] or "")
-    return _message(request, data, content=content, reasoning=reasoning, full_content=content, final=True)
-
-
-class AnswerDecoder:
-    """The state of one streamed answer: feed bytes, get messages."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._events = EventDecoder()
-        self._text: list[str] = []
-        self._thinking = False
-        self._last: dict[str, Any] = {}
-        self._final_seen = False
-        self._closed = False
-
-    def feed(self, data: bytes) -> Iterator[Message]:
-        """The messages that these bytes complete."""
-        for event in self._events.feed(data):
-            yield from self._frame(event)
-
-    def end(self) -> Iterator[Message]:
-        """Nothing more comes: the closing frame must have been there."""
-        for event in self._events.end():
-            if _parsed(event) is not None:  # else the end cut it in two
-                yield from self._frame(event)
-        if not self._closed:
-            raise StreamInterruptedError(
-                "the stream ended before its closing frame; `partial` holds what had arrived", self.partial
-            )
-
-    @property
-    def partial(self) -> str:
-        """The answer's text so far, without reasoning."""
-        return "".join(self._text)
-
-    def _frame(self, event: bytes) -> Iterable[Message]:
-        frame = _parsed(event)
-        code = frame.get("code") if isinstance(frame, dict) else None
-        if not isinstance(frame, dict) or not isinstance(code, int):
-            raise unexpected(self._request, f"a stream frame starts {event[:80]!r}")
-        data = frame.get("data")
-        if code != 0:
-            raise error_for(self._request, 200, code, frame.get("message") or _error_text(data))
-        if data is True:
-            self._closed = True
-            return [] if self._final_seen else [self._final({})]
-        if not isinstance(data, dict):
-            raise unexpected(self._request, f"a stream frame starts {event[:80]!r}")
-        return self._piece(data)
-
-    def _piece(self, data: dict[str, Any]) -> Iterable[Message]:
-        self._last = data
-        if data.get("start_to_think") or data.get("end_to_think"):
-            self._thinking = bool(data.get("start_to_think"))
-            return []
-        if data.get("final"):
-            return [self._final(data)]
-        text = data.get("answer") or ""
-        if self._thinking:
-            return [_message(self._request, data, reasoning=text, reference=None)]
-        self._text.append(text)
-        return [_message(self._request, data, content=text, reference=None)] if text else []
-
-    def _final(self, data: dict[str, Any]) -> Message:
-        """A non-empty final answer is the whole text again: only what is new of it is handed out."""
-        self._final_seen = True
-        so_far = self.partial
-        whole = _split_reasoning(data.get("answer") or "")[1] or so_far
-        rest = whole.removeprefix(so_far) if whole.startswith(so_far) else ""
-        source = {**self._last, **data}
-        return _message(self._request, source, content=rest, full_content=whole, final=True)
-
-
-def _message(request: Request, data: Mapping[str, Any], **fields: Any) -> Message:
-    reference = fields.pop("reference", data.get("reference"))
-    cited = models(Reference, [reference if isinstance(reference, dict) else {}], request)[0]
-    return Message(
-        **{"content": "", **fields},
-        id=data.get("id"),
-        session_id=data.get("session_id"),
-        chat_id=data.get("chat_id"),
-        prompt=data.get("prompt"),
-        reference=cited.chunks,
-        doc_aggs=cited.doc_aggs,
-    )
-
-
-def _split_reasoning(text: str) -> tuple[str, str]:
-    """Whole answers carry reasoning inline as ``<think>…</think>`` at their start."""
-    if not text.startswith("<think>") or "</think>" not in text:
-        return "", text
-    reasoning, _, content = text.removeprefix("<think>").partition("</think>")
-    return reasoning, content
-
-
-def _parsed(event: bytes) -> Any:
-    """The frame in an event; ``None`` for what is not JSON."""
-    try:
-        return json.loads(event)
-    except ValueError:
-        return None
-
-
-def _error_text(data: Any) -> str:
-    return str(data.get("answer", "")) if isinstance(data, dict) else ""
+def _in_new_session(messages: list[Row], version: Version) -> Row:
+    """A lone question goes as such: what servers pass over (system, an opener) does not count."""
+    spoken = [message for message in messages if message.get("role") != "system"]
+    while spoken[0].get("role") == "assistant":
+        del spoken[0]
+    if len(spoken) == 1:
+        return {"question": spoken[0]["content"]}
+    if version < Since.HISTORY_WITH_QUESTION:
+        raise UnsupportedError(
+            f"asking with a history needs RAGFlow {Since.HISTORY_WITH_QUESTION} or later; this server is "
+            f"{version}: ask in a session, which remembers, or use chat_completions()"
+        )
+    return {"messages": messages, "pass_all_history_messages": True}

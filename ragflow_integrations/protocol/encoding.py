@@ -1,47 +1,45 @@
-"""A request's body as bytes: JSON, or multipart for uploads."""
+"""A request's body: JSON as bytes, an upload as the pieces that stand around its files."""
 
 from __future__ import annotations
 
 import json
-import uuid
+import os
+from collections.abc import Iterable
 
 from ..errors import InvalidRequestError
 from .wire import FilePart, Request
 
-__all__ = ["encode"]
+__all__ = ["encode", "multipart"]
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def encode(request: Request) -> tuple[str | None, bytes]:
-    """The content type and the body (``None`` and empty where there is none)."""
-    if request.files:
-        boundary = uuid.uuid4().hex
-        return f"multipart/form-data; boundary={boundary}", _multipart(request.files, boundary.encode())
-    if request.body is not None:
-        return "application/json", _json(request)
-    return None, b""
-
-
-def _json(request: Request) -> bytes:
+    """The content type and the body of a request without files (``None`` and empty where there is none)."""
+    if request.body is None:
+        return None, b""
     try:
-        return json.dumps(request.body, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+        return "application/json", _JSON.encode(request.body).encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequestError(
             f"an argument does not fit into JSON: {error}", method=request.method, path=request.path
         ) from None
 
 
-def _multipart(parts: tuple[FilePart, ...], boundary: bytes) -> bytes:
-    pieces: list[bytes] = []
+def multipart(parts: Iterable[FilePart]) -> tuple[str, list[bytes | FilePart]]:
+    """The content type of an upload and its body in order; a part stands for its content."""
+    boundary = os.urandom(16).hex()
+    body: list[bytes | FilePart] = []
     for part in parts:
-        disposition = f'form-data; name="{part.name}"; filename="{_quoted(part.filename)}"'
-        pieces += [
-            b"--" + boundary,
-            b"Content-Disposition: " + disposition.encode(),
-            b"Content-Type: application/octet-stream",
-            b"",
-            part.content,
-        ]
-    return b"\r\n".join([*pieces, b"--" + boundary + b"--", b""])
+        body += [f"--{boundary}\r\n{_head(part)}\r\n".encode(), part, b"\r\n"]
+    return f"multipart/form-data; boundary={boundary}", [*body, f"--{boundary}--\r\n".encode()]
+
+
+def _head(part: FilePart) -> str:
+    disposition = f'Content-Disposition: form-data; name="{part.name}"'
+    if not part.filename:
+        return f"{disposition}\r\n"
+    return f'{disposition}; filename="{_quoted(part.filename)}"\r\nContent-Type: application/octet-stream\r\n'
 
 
 def _quoted(name: str) -> str:

@@ -25,21 +25,24 @@ from ..errors import (
 )
 from .wire import Request, Response
 
-__all__ = ["envelope", "error_for", "payload"]
+__all__ = ["envelope", "error_for", "no_such_route", "payload"]
 
 _NOT_FOUND = re.compile(
-    r"not found|no authorization|lacks permission|(do|does)n't own|do not belong|doesn't exist"
+    r"not found|no authorization|lacks permission|(do|does)(n't| not) own|cannot access|do not belong|doesn't exist"
     r"|can't find|(document|session) does not belong|^rm_chunk deleted",
     re.IGNORECASE,
 )
 _CONFLICT = re.compile(
     r"already exists|duplicated|currently being processed|not started or already completed|already running"
-    r"|doesn't own parsed file",
+    r"|progress at 0 or 1|doesn't own parsed file",
     re.IGNORECASE,
 )
 _BAD_VALUE = re.compile(
-    r"^(ValueError|KeyError|TypeError|LookupError)\(|not been supported|not allowed|BadRequest", re.IGNORECASE
+    r"^(ValueError|KeyError|TypeError|LookupError)\(|not been supported|not allowed|can't be changed|No file part"
+    r"|BadRequest",
+    re.IGNORECASE,
 )
+_NO_ROUTE = re.compile(r"<(MethodNotAllowed '405|NotFound '404)")  # as servers say it with HTTP 200
 _UNSUPPORTED = re.compile(r"\bthe local engine does not (have|read)\b")  # its own words, not a caller's
 _AUTHENTICATION = re.compile(
     r"API key|Authentication error|Token is not valid|`Authorization`|authorization format"
@@ -77,17 +80,25 @@ def envelope(request: Request, response: Response) -> dict[str, Any]:
 
 def error_for(request: Request, status: int, code: int, message: Any, data: Any = None) -> RAGFlowError:
     """The exception for an error answer or an error event inside a stream."""
-    text = str(message) if message else f"the server gave no message for code {code}"
+    told = message and message is not True  # v0.24 says so for a memory that is not there
+    text = str(message) if told else f"the server gave no message for code {code}"
     if _UNSUPPORTED.search(text) and not data:
         return UnsupportedError(text)
     kind = _kind(status, code, text, data)
-    if kind is NotFoundError and status == 404:
+    if kind is NotFoundError and (status == 404 or _NO_ROUTE.match(text)):
         text = f"{text.rstrip('.! ')}. This server has no such route; check base_url and the server's version"
     elif kind is NotFoundError:
         text = f"{text.rstrip('.! ')}. The id or name is unknown, or belongs to another account"
     if kind is AuthenticationError:
         text = f"the server refuses the API key: {text}. Check api_key= or RAGFLOW_API_KEY"
     return kind(text, code=code, status_code=status, method=request.method, path=request.path, data=data)
+
+
+def no_such_route(error: BaseException) -> bool:
+    """Whether the server has not the path that was asked for, or not this verb for it."""
+    return isinstance(error, NotFoundError) and (
+        error.status_code == 404 or bool(_NO_ROUTE.match(error.message))
+    )
 
 
 def _kind(status: int, code: int, text: str, data: Any) -> type[APIError]:
@@ -101,7 +112,7 @@ def _kind(status: int, code: int, text: str, data: Any) -> type[APIError]:
         return InvalidRequestError
     if code == 409 or _CONFLICT.search(text):
         return ConflictError
-    if status == 404 or code in (404, 109) or _NOT_FOUND.search(text):
+    if status == 404 or code in (404, 109) or _NO_ROUTE.match(text) or _NOT_FOUND.search(text):
         return NotFoundError
     if status == 403 or code in (403, 103, 108):
         return PermissionDeniedError

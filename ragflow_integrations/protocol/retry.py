@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from ..errors import ConnectError, RequestTimeoutError, TransportError
+from ..errors import BusyError, ConnectError, RequestTimeoutError, TransportError
 from .wire import Request, Response
 
 __all__ = ["delay_before_retry"]
@@ -21,7 +21,8 @@ def delay_before_retry(
     """Seconds to wait before try number ``attempt + 1``, or ``None`` to give up.
 
     A refused connection is tried again for every request, since nothing was sent; everything else only
-    for idempotent ones. ``Retry-After`` (seconds) counts, up to 30 s.
+    for idempotent ones, and never what has already waited for the whole timeout. ``Retry-After``
+    (seconds) counts, up to 30 s.
     """
     if attempt >= max_retries:
         return None
@@ -31,7 +32,7 @@ def delay_before_retry(
         return _retry_after(outcome.headers) or _backoff(attempt)
     if isinstance(outcome, ConnectError):
         return _backoff(attempt)
-    retriable = request.idempotent and not isinstance(outcome, RequestTimeoutError)
+    retriable = request.idempotent and not isinstance(outcome, (BusyError, RequestTimeoutError))
     return _backoff(attempt) if retriable else None
 
 

@@ -6,8 +6,6 @@ a reader that splits decoded text on those loses frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 __all__ = ["EventDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
@@ -26,37 +24,51 @@ class EventDecoder:
         self._after_cr = False
         self._at_start = True
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that these bytes complete."""
+        if data.find(b"\n") == len(data) - 2 and self._is_one_event(data):
+            self._at_start = False
+            return [data[6 if data.startswith(b" ", 5) else 5 : -2]]
+        events: list[bytes] = []
         for line in self._lines(data):
             if line:
                 self._field(line)
             elif self._data:
-                event, self._data = b"\n".join(self._data), []
-                yield event
+                events.append(b"\n".join(self._data))
+                self._data.clear()
+        return events
 
-    def end(self) -> Iterator[bytes]:
+    def end(self) -> list[bytes]:
         """The data of an event that the end of the stream left without its blank line."""
-        yield from self.feed(b"\n\n")
+        return self.feed(b"\n\n")
 
-    def _lines(self, data: bytes) -> Iterator[bytes]:
-        if not data:
-            return
-        second_half = self._after_cr and data.startswith(b"\n")
-        self._after_cr = data.endswith(b"\r")
-        if second_half:
-            data = data[1:]
-        *whole, rest = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        for line in whole:
-            self._tail.append(line)
-            yield b"".join(self._tail)
+    def _lines(self, data: bytes) -> list[bytes]:
+        """The lines that these bytes complete."""
+        if self._after_cr and data:
+            self._after_cr, data = False, data.removeprefix(b"\n")
+        if b"\r" in data:  # looked for first, since it is rare and two replacements are not free
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, rest = data.split(b"\n")
+        if lines and self._tail:
+            lines[0] = b"".join([*self._tail, lines[0]])
             self._tail.clear()
         if rest:
             self._tail.append(rest)
+        return lines
 
     def _field(self, line: bytes) -> None:
         if self._at_start:
             self._at_start, line = False, line.removeprefix(_BOM)
-        name, _, value = line.partition(b":")
-        if name == b"data":
-            self._data.append(value.removeprefix(b" "))
+        if line.startswith(b"data:"):
+            self._data.append(line[6 if line.startswith(b" ", 5) else 5 :])
+        elif line == b"data":
+            self._data.append(b"")
+
+    def _is_one_event(self, data: bytes) -> bool:
+        """Whether a single line and the blank one are all that is there, which is how servers send events."""
+        return (
+            data.startswith(b"data:")
+            and data.endswith(b"\n\n")
+            and not (self._tail or self._data or self._after_cr or b"\r" in data)
+        )

@@ -2,35 +2,61 @@
 
 A ``Call[T]`` is a ``Request`` with the pure function that reads its ``Response`` into a ``T``. A
 ``Streamed[T]`` is a request whose answer a decoder reads piece by piece. A ``Flow[T]`` is a generator
-that yields calls and sleeps and returns a ``T``: polling and paging are written once as flows and
-driven by the client, with or without ``await``.
+that yields calls, sleeps and the question for the server's version, and returns a ``T``: polling, paging
+and what depends on the version are written once as flows and driven by the client, with or without
+``await``. What goes wrong with a call is raised inside the flow, so that it can clean up.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar, cast
+from pathlib import Path
+from typing import IO, Any, Generic, Protocol, TypeVar, cast
+
+from .decoding import decode
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-__all__ = ["Call", "Decoder", "FilePart", "Flow", "Request", "Response", "Sleep", "Streamed", "ask", "query"]
+__all__ = [
+    "AskVersion",
+    "Call",
+    "Decoder",
+    "FilePart",
+    "Flow",
+    "Reader",
+    "Request",
+    "Response",
+    "Sleep",
+    "Streamed",
+    "Work",
+    "ask",
+    "query",
+    "work",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """One part of a multipart upload."""
+    """One part of a multipart upload: a file, or with an empty ``filename`` a plain field.
+
+    ``content`` is bytes, a file's path, or a binary file object that can seek: that is sent from where it
+    stands and put back there. Files are read while they are sent, never as a whole.
+    """
 
     name: str
     filename: str
-    content: bytes = field(repr=False)
+    content: bytes | Path | IO[bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; ``path`` starts with ``/api/v1``. ``idempotent``: may be sent again safely."""
+    """One HTTP request; ``path`` is whole. ``idempotent``: may be sent again safely.
+
+    ``operation`` is its name in the table of versions, e.g. ``RAGFlow.retrieve``, and ``route`` its path
+    without the ids, for logs and traces.
+    """
 
     method: str
     path: str
@@ -38,6 +64,8 @@ class Request:
     body: Any = None
     files: tuple[FilePart, ...] = ()
     idempotent: bool = False
+    operation: str = ""
+    route: str = ""
 
     def __post_init__(self) -> None:
         if self.method in ("GET", "PUT"):  # a DELETE done twice is answered with "not found"
@@ -54,7 +82,10 @@ class Response:
 
     def json(self) -> Any:
         """The parsed body; raises ``ValueError`` when it is not JSON."""
-        return json.loads(self.body)
+        return decode(self.body)
+
+
+Reader = Callable[[Request, Response], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +112,14 @@ class Decoder(Protocol[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Streamed(Generic[T_co]):
-    """A request with a streamed answer and the maker of its decoder."""
+    """A request with a streamed answer and the maker of its decoder.
+
+    ``after`` is driven when the answer is over: read to its end, failed, or broken off.
+    """
 
     request: Request
     decoder: Callable[[Request], Decoder[T_co]]
+    after: Flow[None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +129,29 @@ class Sleep:
     seconds: float
 
 
-Flow = Generator["Call[Any] | Sleep", Any, T]
+@dataclass(frozen=True, slots=True)
+class AskVersion:
+    """The driver answers with the server's ``Version``, which it finds out once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[T_co]):
+    """Work on this machine that may block, such as reading a folder; an event loop has a thread do it."""
+
+    run: Callable[[], T_co]
+
+
+Flow = Generator["Call[Any] | Sleep | AskVersion | Work[Any]", Any, T]
 
 
 def ask(call: Call[T]) -> Flow[T]:
     """``value = yield from ask(call)`` inside a flow, keeping the call's type."""
     return cast("T", (yield call))
+
+
+def work(run: Callable[[], T]) -> Flow[T]:
+    """``value = yield from work(function)`` inside a flow: what the function returns, or raises."""
+    return cast("T", (yield Work(run)))
 
 
 def query(**params: Any) -> tuple[tuple[str, str], ...]:

@@ -13,8 +13,11 @@ __all__ = ["AsyncByteStream", "AsyncTransport", "ByteStream", "SyncTransport"]
 class ByteStream(Protocol):
     """An answer whose body is still arriving; iterate for its bytes, ``close`` to break it off."""
 
-    status: int
-    headers: Mapping[str, str]
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
 
     def __iter__(self) -> Iterator[bytes]: ...
 
@@ -24,8 +27,11 @@ class ByteStream(Protocol):
 class AsyncByteStream(Protocol):
     """An answer whose body is still arriving; iterate for its bytes, ``aclose`` to break it off."""
 
-    status: int
-    headers: Mapping[str, str]
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -26,6 +27,7 @@ from ..errors import (
 )
 from ..protocol.encoding import encode
 from ..protocol.wire import Request, Response
+from .upload import Upload
 
 __all__ = ["AsyncLocalTransport", "LocalApp", "LocalTransport"]
 
@@ -43,7 +45,9 @@ class LocalApp:
             raise ConfigurationError(
                 f"the local engine needs {', '.join(missing)}: pip install 'ragflow-integrations[local]'"
             )
-        self.path = path
+        self.path = (
+            path if path == ":memory:" else str(Path(path).expanduser().resolve())
+        )  # kept when the process moves
         self._lock = threading.Lock()
         self._engine: Any = None
         self._app: _App | None = None
@@ -225,13 +229,19 @@ async def _exchange(local: LocalApp, request: Request, deliver: Callable[[_Item]
     failure: type[TransportError] = TransportError
     try:
         app = await asyncio.to_thread(local.app)
-        content_type, body = encode(request)
-        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        upload = await Upload.measured(request) if request.files else None
+        content_type, body = encode(request) if upload is None else (upload.content_type, b"")
+        messages = _messages(upload, body)
 
         async def receive() -> Mapping[str, Any]:
-            if not messages:  # nobody disconnects here: breaking off cancels this exchange
-                await asyncio.get_running_loop().create_future()
-            return messages.pop()
+            try:
+                message = await anext(messages, None)
+            except RAGFlowError as error:  # what the application makes of it is no answer
+                deliver(error)
+                raise
+            if message is None:  # nobody disconnects here: breaking off cancels this exchange
+                message = await asyncio.get_running_loop().create_future()
+            return message
 
         async def send(message: MutableMapping[str, Any]) -> None:
             nonlocal failure
@@ -253,6 +263,14 @@ async def _exchange(local: LocalApp, request: Request, deliver: Callable[[_Item]
         told = failure(f"the local engine failed at {request.method} {request.path}: {error!r}")
         told.__cause__ = error
         deliver(told)
+
+
+async def _messages(upload: Upload | None, last: bytes) -> AsyncIterator[Mapping[str, Any]]:
+    """The body as the application is given it."""
+    if upload is not None:
+        async for piece in upload:
+            yield {"type": "http.request", "body": piece, "more_body": True}
+    yield {"type": "http.request", "body": last, "more_body": False}
 
 
 def _scope(request: Request, content_type: str | None) -> dict[str, Any]:

@@ -96,6 +96,11 @@ def frame(data: Any, code: int = 0, message: str = "") -> str:
     return f"data:{json.dumps({'code': code, 'message': message, 'data': data})}\n\n"
 
 
+def version(request: Request) -> Response:
+    """``GET /api/v1/system/version``."""
+    return JSONResponse({"code": 0, "data": "v0.27.0"})
+
+
 @contextmanager
 def running_script() -> Iterator[Script]:
     """The server, from a thread, while the block runs."""
@@ -104,6 +109,7 @@ def running_script() -> Iterator[Script]:
     routes = [
         Route("/api/v1/chat/completions", script.answer, methods=["POST"]),
         Route("/api/v1/retrieval", script.retrieval, methods=["POST"]),
+        Route("/api/v1/system/version", version),
     ]
     app = Starlette(routes=routes)
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)

@@ -208,12 +208,6 @@ async def test_an_empty_question_is_an_error(retriever: RAGFlowRetriever, questi
         {"use_kg": True},
         {"cross_languages": ["French"]},
         {"toc_enhance": True},
-        {
-            "metadata_condition": {
-                "logic": "and",
-                "conditions": [{"name": "a", "comparison_operator": "is", "value": "b"}],
-            }
-        },
     ],
 )
 def test_what_the_engine_cannot_do_it_says(retriever: RAGFlowRetriever, option: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from llamaindex_ragflow.nodes import to_node, to_nodes
 from ragflow_integrations import Chunk
 from tests.llamaindex.scripted import chunk
 
-RECORDINGS = Path(__file__).resolve().parents[1] / "data" / "recordings"
+RECORDINGS = Path(__file__).resolve().parents[1] / "recordings" / "v0.27"
 
 
 def recorded(file: str, name: str) -> dict[str, Any]:
@@ -120,12 +120,11 @@ def test_round_trips() -> None:
     assert node != TextNode(text="Text 1.")
 
 
-def test_equal_chunks_are_one_node_and_the_limit_holds() -> None:
-    """Pages may repeat a chunk: each comes once, in its first place."""
+def test_equal_chunks_are_one_node() -> None:
+    """A chunk that comes twice is one node, in its first place."""
     chunks = [Chunk.model_validate(chunk(n, score)) for n, score in ((3, 0.9), (1, 0.8), (3, 0.7), (2, 0.6))]
-    assert [(node.node_id, node.score) for node in to_nodes(chunks, 9)] == [
+    assert [(node.node_id, node.score) for node in to_nodes(chunks)] == [
         ("chunk3", 0.9),
         ("chunk1", 0.8),
         ("chunk2", 0.6),
     ]
-    assert [node.node_id for node in to_nodes(chunks, 2)] == ["chunk3", "chunk1"]

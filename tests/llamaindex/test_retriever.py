@@ -89,7 +89,8 @@ async def test_every_search_field_reaches_the_server(
 ) -> None:
     """As given and under RAGFlow's own names; what is not given is not sent."""
     script.answers[RETRIEVAL] = lambda body: found([])
-    condition = {"logic": "and", "conditions": []}
+    author = {"name": "author", "comparison_operator": "is", "value": "Ann"}
+    condition = {"logic": "and", "conditions": [author]}
     full = RAGFlowRetriever(
         ["d"],
         similarity_top_k=7,

@@ -39,6 +39,12 @@ def test_sentences_with_citations() -> None:
     assert text("zebras", ZEBRAS) == "Zebras live in Africa. [ID:0] Lions eat zebras. [ID:0]"
 
 
+def test_sentences_without_citations() -> None:
+    """The same sentences without their citations, if none are wanted."""
+    plain = "".join(answer("zebras", [ZEBRAS], cite=False))
+    assert plain == "Zebras live in Africa. Lions eat zebras."
+
+
 def test_order_is_the_chunks() -> None:
     """The better sentence of a later chunk comes after the weaker one of an earlier chunk."""
     assert text("zebras in Africa", "Zebras are striped.", "Many zebras live in Africa.") == (

@@ -277,7 +277,10 @@ def test_deleting_chunks(engine: Engine) -> None:
 
 # Counters, whatever happens
 
-ACTIONS = ("add", "parse", "chunk", "chunk", "same", "drop", "switch", "rename", "delete", "empty")
+ACTIONS = (
+    *("add", "parse", "chunk", "chunk", "same", "drop", "edit", "toggle", "switch", "rename", "delete"),
+    "empty",
+)
 
 
 @hypothesis.given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3)), min_size=5, max_size=25))
@@ -302,10 +305,9 @@ def act(engine: Engine, action: str, document: dict[str, Any], step: int) -> Non
         parsed(engine, [identifier])
     elif action in ("chunk", "same"):
         engine.add_chunk(identifier, "Same." if action == "same" else f"Chunk of step {step}.")
-    elif action == "drop":
-        engine.delete_chunks(
-            identifier, [chunk["id"] for chunk in engine.list_chunks(identifier, **ALL)[0]][:1]
-        )
+    elif action in ("drop", "edit", "toggle"):
+        for chunk in engine.list_chunks(identifier, **ALL)[0][:1]:
+            act_on_chunk(engine, action, chunk, step)
     elif action == "switch":
         engine.update_document(identifier, {"enabled": 1 - int(document["status"])})
     elif action == "rename":
@@ -314,6 +316,34 @@ def act(engine: Engine, action: str, document: dict[str, Any], step: int) -> Non
         engine.delete_chunks(identifier, None)
     else:
         engine.delete_documents(document["dataset_id"], [identifier])
+
+
+def act_on_chunk(engine: Engine, action: str, chunk: dict[str, Any], step: int) -> None:
+    """One change of a chunk."""
+    if action == "drop":
+        engine.delete_chunks(chunk["document_id"], [chunk["id"]])
+    elif action == "edit":
+        engine.update_chunk(chunk["id"], {"content": f"Changed in step {step}."})
+    else:
+        engine.switch_chunks(chunk["document_id"], [chunk["id"]], not chunk["available"])
+
+
+def test_updating_a_chunk(engine: Engine) -> None:
+    """A parsed chunk keeps id and place when it changes, and the matrix in memory knows its new vector."""
+    dataset = filled(engine)
+    document = engine.list_documents(dataset["id"], **NEWEST, name="zebra.txt")[0][0]
+    engine.retrieve(Retrieval("zebra", [dataset["id"]]))
+    [chunk] = engine.list_chunks(document["id"], **ALL)[0]
+    engine.update_chunk(chunk["id"], {"content": "Okapis hide in Congo."})
+    changed = engine.get_chunk(chunk["id"])
+    assert changed == {**chunk, "content": "Okapis hide in Congo."}
+    words = Retrieval("Okapis hide in Congo.", [dataset["id"]], vector_similarity_weight=1.0)
+    best = engine.retrieve(words).chunks[0]
+    assert (best["id"], best["vector_similarity"] > 0.8) == (chunk["id"], True)
+    check_truth(engine)
+    with pytest.raises(Missing, match="nothing"):
+        engine.update_chunk("nothing", {"content": "x"})
+    assert engine.get_chunk("nothing") is None
 
 
 # Chats and sessions

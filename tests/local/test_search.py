@@ -112,6 +112,23 @@ def test_filters(engine: Engine) -> None:
     wanted = [ids["moon.md"], ids["atlantis.txt"], "nothing"]
     assert sorted(found(engine, replace(query, document_ids=wanted))) == ["atlantis.txt", "moon.md"]
     assert found(engine, replace(query, document_ids=["nothing"])) == []
+    assert found(engine, replace(query, document_ids=[])) == []
+
+
+@pytest.mark.parametrize("question", QUESTIONS[:3])
+def test_many_documents_are_searched_as_few_are(pydoc: tuple[Engine, str], question: str) -> None:
+    """What is found in many documents is what is found in them a few at a time, with the same scores."""
+    engine, dataset = pydoc
+    ids = [row["id"] for row in engine.list_documents(dataset, **NEWEST)[0]][:30]
+    query = Retrieval(question, [dataset], similarity_threshold=0.3, page_size=100)
+
+    def scores(wanted: list[str]) -> dict[str, float]:
+        result = engine.retrieve(replace(query, document_ids=wanted))
+        assert result.total == len(result.chunks) < 100
+        return {chunk["id"]: chunk["similarity"] for chunk in result.chunks}
+
+    assert len(ids) > search._FEW >= 15
+    assert scores(ids) == pytest.approx(scores(ids[:15]) | scores(ids[15:]))
 
 
 def test_switched_off_documents_are_not_found(engine: Engine) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from ragflow_integrations import InvalidRequestError
-from ragflow_integrations.protocol import chats, chunks, converse, datasets, documents
+from ragflow_integrations.protocol import chats, chunks, converse, datasets, documents, parsing, retrieval
 from ragflow_integrations.protocol.checks import (
     NOT_GIVEN,
     check_id,
@@ -90,10 +91,13 @@ def test_to_delete() -> None:
         (["a"], True, "not both"),
         ([], True, "not both"),
         ("a", False, "give a list of ids"),
+        ((one for one in "ab"), False, "give a list of ids"),
+        (NOT_GIVEN, "no", "delete_all='no': give True or False"),
+        (NOT_GIVEN, ["a"], r"delete_all=\['a'\]: give True or False"),
     ],
 )
-def test_unclear_deletes(ids: Any, everything: bool, said: str) -> None:
-    """No argument, two that contradict each other, or a lone id: an error that says how."""
+def test_unclear_deletes(ids: Any, everything: Any, said: str) -> None:
+    """No argument, two that contradict each other, a lone id, a text for a truth value: an error that says how."""
     with pytest.raises(InvalidRequestError, match=said):
         to_delete("ids", ids, everything)
 
@@ -106,18 +110,18 @@ def test_unclear_deletes(ids: Any, everything: bool, said: str) -> None:
         (lambda: datasets.update("d", ["name"]), r"update_message=\['name'\]"),  # type: ignore[arg-type]
         (lambda: documents.update("d", "x", {}), "name at least one field"),
         (lambda: documents.update("d", "x", None), "update_message=None"),  # type: ignore[arg-type]
-        (lambda: documents.update("d", "x", {"display_name": "b.txt"}), "the field is 'name'"),
+        (lambda: documents.update("d", "x", {"display_name": "b", "name": "b"}), "both are the document's name"),
         (lambda: documents.upload("d", []), r"document_list=\[\]"),
         (lambda: documents.upload("d", ["a.txt"]), r"document_list\[0\]='a.txt'"),  # type: ignore[list-item]
         (lambda: documents.upload("d", [b"x" * 10**6]), r"document_list\[0\]=b'x{1,99}\.\.\."),  # type: ignore[list-item]
         (lambda: documents.upload("d", [{"blob": b"x"}]), r"document_list\[0\]\['display_name'\]=None"),
         (lambda: documents.upload("d", [{"display_name": "a.txt", "blob": "x"}]), "as bytes"),
-        (lambda: documents.parse("d", []), r"document_ids=\[\]"),
+        (lambda: parsing.parse("d", []), r"document_ids=\[\]"),
         (lambda: chunks.add("d", "x", content=""), "content=''"),
         (lambda: chunks.add("d", "x", content="c", questions="why"), "questions='why'"),
-        (lambda: chunks.retrieve("", dataset_ids=["d"]), "question=''"),
-        (lambda: chunks.retrieve("q", dataset_ids=[]), r"dataset_ids=\[\]"),
-        (lambda: chunks.retrieve("q", dataset_ids="d"), "dataset_ids='d'"),
+        (lambda: retrieval.retrieve("", dataset_ids=["d"]), "question=''"),
+        (lambda: retrieval.retrieve("q", dataset_ids=[]), r"dataset_ids=\[\]"),
+        (lambda: retrieval.retrieve("q", dataset_ids="d"), "dataset_ids='d'"),
         (lambda: chats.update("c", {}), "name at least one field"),
         (lambda: chats.update("c", "name"), "update_message='name'"),  # type: ignore[arg-type]
         (lambda: converse.ask("c", "", session_id=None, options={}), "question=''"),
@@ -133,4 +137,9 @@ def test_unclear_deletes(ids: Any, everything: bool, said: str) -> None:
 def test_calls_that_are_not_made(make: Any, said: str) -> None:
     """Wrong arguments are refused before a request exists, by name and value."""
     with pytest.raises(InvalidRequestError, match=said):
-        make()
+        begun(make())
+
+
+def begun(made: Any) -> Any:
+    """What a builder made; a flow as far as its first step, before anything is sent."""
+    return next(made) if isinstance(made, Generator) else made

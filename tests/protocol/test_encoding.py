@@ -12,14 +12,20 @@ from hypothesis import strategies as st
 from python_multipart import parse_form
 
 from ragflow_integrations import InvalidRequestError
-from ragflow_integrations.protocol.encoding import encode
+from ragflow_integrations.protocol.encoding import encode, multipart
 from ragflow_integrations.protocol.wire import FilePart, Request
+
+
+def written(*parts: FilePart) -> tuple[str, bytes]:
+    """The content type and the body of an upload of bytes."""
+    content_type, pieces = multipart(parts)
+    contents = [each.content if isinstance(each, FilePart) else each for each in pieces]
+    return content_type, b"".join(each for each in contents if isinstance(each, bytes))
 
 
 def files_of(*parts: FilePart) -> list[tuple[str, str, bytes]]:
     """What the multipart parser of our own and of many other servers finds in the body."""
-    content_type, body = encode(Request("POST", "/x", files=parts))
-    assert content_type is not None
+    content_type, body = written(*parts)
     found: list[tuple[str, str, bytes]] = []
 
     def on_file(file: Any) -> None:
@@ -62,7 +68,7 @@ def test_contents(contents: list[bytes]) -> None:
 
 def test_content_that_looks_like_multipart() -> None:
     """A file that holds another upload's body is not taken apart."""
-    _, inner = encode(Request("POST", "/x", files=(FilePart("file", "i.txt", b"inner"),)))
+    _, inner = written(FilePart("file", "i.txt", b"inner"))
     assert files_of(FilePart("file", "o.txt", inner)) == [("file", "o.txt", inner)]
 
 
@@ -80,6 +86,19 @@ def test_what_is_not_json(value: Any) -> None:
     """An argument that no JSON can hold is an ``InvalidRequestError`` that names the call."""
     with pytest.raises(InvalidRequestError, match=r"does not fit into JSON: .*\(POST /x\)"):
         encode(Request("POST", "/x", body={"options": value}))
+
+
+def test_what_is_too_deep() -> None:
+    """So is one that holds itself, or is nested without end."""
+    deep: list[Any] = []
+    deep.append(deep)
+    with pytest.raises(InvalidRequestError, match=r"does not fit into JSON: .*\(POST /x\)"):
+        encode(Request("POST", "/x", body=deep))
+    nested: Any = None
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(InvalidRequestError, match=r"does not fit into JSON: .*\(POST /x\)"):
+        encode(Request("POST", "/x", body=nested))
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))

@@ -29,6 +29,8 @@ from ragflow_integrations.protocol.wire import Request, Response
 from .recorded import Exchange, exchanges, recorded
 
 REQUEST = Request("GET", "/api/v1/datasets")
+FILES = """01_auth_system 02_datasets 03_documents 04_chunks_retrieval 05_chats_sessions 06_completions
+    08_chat_session_delete""".split()
 NOT_OURS = ("/system/", "/v1/system/", "/models", "/chatbots/", "/users", "/tenants")
 
 NOT_FOUND = [  # part of the server's message; all other errors with codes 100 to 102 are InvalidRequestError
@@ -47,6 +49,7 @@ NOT_FOUND = [  # part of the server's message; all other errors with codes 100 t
     "Not Found: /",
     "`llm_id` zz",
     "rm_chunk deleted chunks 0, expect 1",
+    "405: Method Not Allowed",  # this server has another verb for it
 ]
 CONFLICT = [
     "already exists",
@@ -62,7 +65,7 @@ def errors() -> list[Exchange]:
     """The recorded error answers of v0.27.0 on the routes of this client."""
     return [
         exchange
-        for exchange in exchanges().values()
+        for exchange in exchanges("v0.27", *FILES)
         if isinstance(exchange.body, dict)
         and exchange.body.get("code") not in (0, None)
         and not any(part in exchange.path for part in NOT_OURS)
@@ -105,7 +108,7 @@ def test_recorded_errors_are_of_all_kinds() -> None:
 )
 def test_recorded_successes(name: str) -> None:
     """``data`` comes out, whether ``message`` is a word or absent; ``None`` where the server sends none."""
-    exchange = recorded(name)
+    exchange = recorded("v0.27", name)
     assert payload(exchange.request, exchange.response) == exchange.body.get("data")
 
 
@@ -185,7 +188,7 @@ def test_a_name_makes_nothing_unsupported() -> None:
 )
 def test_partial_success_is_no_success(name: str) -> None:
     """Code 0 with ``errors`` is a ``PartialError`` that says what failed and holds what succeeded."""
-    exchange = recorded(name)
+    exchange = recorded("v0.27", name)
     with pytest.raises(PartialError, match="own the session|not found|Duplicate") as caught:
         nothing(exchange.request, exchange.response)
     assert caught.value.data["success_count"] == 1

@@ -23,7 +23,7 @@ def decode(*pieces: bytes) -> list[bytes]:
 
 def test_recorded_stream() -> None:
     """A real answer's frames come out whole, without ``data:`` and in order."""
-    raw = recorded("comp.new.stream").sent
+    raw = recorded("v0.27", "comp.new.stream").sent
     frames = [frame.removeprefix(b"data:") for frame in raw.split(b"\n\n") if frame]
     assert len(frames) == 4
     assert decode(raw) == frames
@@ -40,6 +40,16 @@ def test_a_cut_at_every_byte(end: bytes) -> None:
     for cut in range(len(stream) + 1):
         assert decode(stream[:cut], stream[cut:]) == events
     assert decode(*(stream[i : i + 1] for i in range(len(stream)))) == events
+
+
+WHOLE = st.sampled_from([b"data:x\n\n", b"data: y\n\n", b"data:\n\n", b"data:\xe2\x80\xa8\n\n"])
+ODD = st.sampled_from([b"data:x", b"data:x\ry\n\n", b"\xef\xbb\xbf", b"\n", b"\n\n", b"\r", b"id:1\n\n", b""])
+
+
+@given(st.lists(WHOLE | ODD))
+def test_whole_events_between_others(pieces: list[bytes]) -> None:
+    """An event that arrives as a piece of its own is read like all the others, whatever came before it."""
+    assert decode(*pieces) == decode(*(bytes([byte]) for byte in b"".join(pieces)))
 
 
 LINES = st.lists(

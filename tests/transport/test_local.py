@@ -24,7 +24,7 @@ from ragflow_integrations import (
 from ragflow_integrations.protocol.wire import Request
 from ragflow_integrations.transport.local import AsyncLocalTransport, LocalApp, LocalTransport
 
-from .test_http import python
+from .acts import python
 
 GET = Request("GET", "/api/v1/x", (("a", "1"), ("a", "2 ü")))
 POST = Request("POST", "/api/v1/x", body={"a": 1})

@@ -16,7 +16,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..problems import Problem
-from . import chats, chunks, completions, datasets, documents, parsing, retrieval, sessions, system
+from . import (
+    chats,
+    chunks,
+    completions,
+    datasets,
+    documents,
+    metadata,
+    openai,
+    parsing,
+    retrieval,
+    sessions,
+    system,
+)
 from .auth import check_key
 from .call import Call
 from .envelope import EXCEPTION, JSON, Fail
@@ -24,7 +36,7 @@ from .envelope import EXCEPTION, JSON, Fail
 if TYPE_CHECKING:
     from ..engine import Engine
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "served"]
 
 Handler = Callable[[Call], Response]
 
@@ -42,9 +54,17 @@ _ROUTES: dict[str, dict[str, Handler]] = {
     _DATASET + "/documents/parse": {"POST": parsing.parse},
     _DATASET + "/documents/stop": {"POST": parsing.stop},
     _DATASET + "/chunks": {"POST": parsing.start_chunking, "DELETE": parsing.stop_chunking},
-    _DATASET + "/documents/metadatas": {},  # not there yet, and no document's id
+    _DATASET + "/documents/metadatas": {"PATCH": metadata.patch},
+    _DATASET + "/metadata/summary": {"GET": metadata.summarize},
+    _DATASET + "/metadata/update": {"POST": metadata.update},
     _DOCUMENT: {"GET": documents.download, "PATCH": documents.update, "PUT": documents.update},
-    _DOCUMENT + "/chunks": {"POST": chunks.add, "GET": chunks.list_, "DELETE": chunks.delete},
+    _DOCUMENT + "/chunks": {
+        "POST": chunks.add,
+        "GET": chunks.list_,
+        "PATCH": chunks.switch,
+        "DELETE": chunks.delete,
+    },
+    _DOCUMENT + "/chunks/{chunk_id}": {"GET": chunks.get, "PATCH": chunks.update, "PUT": chunks.update},
     "/documents/{document_id}": {"GET": documents.download},
     "/retrieval": {"POST": retrieval.retrieve},
     "/chats": {"POST": chats.create, "GET": chats.list_, "DELETE": chats.delete},
@@ -53,8 +73,13 @@ _ROUTES: dict[str, dict[str, Handler]] = {
     _SESSION: {"GET": sessions.get, "PATCH": sessions.update, "PUT": sessions.update},
     "/chat/completions": {"POST": completions.complete},
     _CHAT + "/completions": {"POST": completions.complete},
+    "/openai/{chat_id}/chat/completions": {"POST": openai.complete},
+    "/chats_openai/{chat_id}/chat/completions": {"POST": openai.complete},
+    "/chat/recommendation": {"POST": completions.related_questions},
+    "/sessions/related_questions": {"POST": completions.related_questions},
     "/system/status": {"GET": system.status},
 }
+_REFUSING: frozenset[Handler] = frozenset({completions.related_questions})  # these say that they need a model
 _WITHOUT_KEY: dict[str, dict[str, Handler]] = {
     "/api/v1/system/ping": {"GET": system.ping},
     "/api/v1/system/version": {"GET": system.version},
@@ -75,6 +100,15 @@ def build_app(engine: Engine, *, api_key: str | None) -> ASGIApp:
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
     app.router.redirect_slashes = False
     return _TrailingSlash(app)
+
+
+def served() -> frozenset[tuple[str, str]]:
+    """All that is answered, as ``(method, path)`` with names where ids go; the documentation lists it."""
+    routes = {**{f"/api/v1{path}": verbs for path, verbs in _ROUTES.items()}, **_WITHOUT_KEY}
+    answered = (
+        (method, path, handler) for path, verbs in routes.items() for method, handler in verbs.items()
+    )
+    return frozenset((method, path) for method, path, handler in answered if handler not in _REFUSING)
 
 
 class _TrailingSlash:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from ..chats import LLM_ID
 from .call import Call, without_repeats
 from .datasets import NICKNAME
-from .envelope import AUTHENTICATION, EXCEPTION, Fail, not_there_yet, succeeded
+from .envelope import AUTHENTICATION, DATA, EXCEPTION, UNSET, Fail, not_there_yet, succeeded
 
 __all__ = ["create", "delete", "delete_one", "get", "list_", "owned", "patch", "replace"]
 
@@ -35,8 +35,8 @@ _NUMBERS = {"similarity_threshold", "vector_similarity_weight", *_WHOLE_NUMBERS}
 _OBJECTS = ("prompt_config", "llm_setting")
 _NOT_HERE = ("rerank_id", "tenant_rerank_id", "meta_data_filter")
 _NOT_HERE_IN_PROMPTS = (
-    *("keyword", "use_kg", "toc_enhance", "cross_languages", "reasoning", "tavily_api_key", "tts"),
-    "reference_metadata",
+    *("keyword", "use_kg", "toc_enhance", "cross_languages"),
+    *("reasoning", "tavily_api_key", "tts"),
 )
 _NOT_LISTED = {"create_date", "update_date", "meta_data_filter", "tenant_llm_id", "tenant_rerank_id"}
 
@@ -113,11 +113,10 @@ def owned(call: Call, identifier: str | None = None) -> Row:
     return row
 
 
-def check_llm(name: Any, code: int | None = None) -> None:
+def check_llm(name: Any, code: int = DATA, data: Any = UNSET) -> None:
     """Raise unless ``name`` is empty or the one thing that answers here."""
     if name and name != LLM_ID:
-        message = f"`llm_id` {name} doesn't exist"
-        raise Fail(message) if code is None else Fail(message, code, data=None)
+        raise Fail(f"`llm_id` {name} doesn't exist", code, data=data)
 
 
 def _update(call: Call, *, merge: bool) -> Response:

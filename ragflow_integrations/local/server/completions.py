@@ -15,15 +15,16 @@ from ..fields import new_id
 from . import chats, sessions
 from .call import Call
 from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, not_there_yet, succeeded
+from .metadata import shown_fields
 from .sse import EventStream, frame
 
-__all__ = ["complete"]
+__all__ = ["complete", "related_questions"]
 
 Row = dict[str, Any]
 
 _log = logging.getLogger(__name__)
 
-_NOT_HERE = ("files", "reasoning", "internet", "reference_metadata", "metadata_condition")
+_NOT_HERE = ("files", "reasoning", "internet")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def complete(call: Call) -> Response:
 
 def _turn(call: Call, given: Row, chat: Row, session: Row | None, messages: list[Row], store: bool) -> _Turn:
     document_ids = _document_ids(given)
+    quote = bool(given.get("quote", chat["prompt_config"].get("quote", True)))
     if session is None and store:
         session = call.engine.create_session(chat["id"], "New session")
     message_id = str(messages[-1].get("id") or new_id())
@@ -68,11 +70,20 @@ def _turn(call: Call, given: Row, chat: Row, session: Row | None, messages: list
         chat,
         [{"role": each["role"], "content": each["content"] or ""} for each in messages],
         session=session if store else None,
-        document_ids=document_ids,
+        document_ids=document_ids or None,
+        metadata_fields=shown_fields(given, chat["prompt_config"]),
         message_id=message_id,
+        quote=quote,
     )
     ids = {"id": message_id, "session_id": session["id"] if session else None, "chat_id": chat["id"]}
-    return _Turn(events, bool(given.get("quote", chat["prompt_config"].get("quote", True))), ids)
+    return _Turn(events, quote, ids)
+
+
+def related_questions(call: Call) -> Response:
+    """``POST /chat/recommendation`` and its older path: a language model's work, which is refused here."""
+    if "question" not in call.json():
+        raise Fail("required argument are missing: question; ", ARGUMENT, data=None)
+    raise not_there_yet("a language model, which related questions need,")
 
 
 def _frames(turn: _Turn, *, legacy: bool) -> Generator[str, None, None]:
@@ -158,10 +169,15 @@ def _conversation(call: Call, given: Row) -> tuple[Row, Row | None]:
 
 
 def _check_supported(given: Row, chat: Row, *, keeps_all: bool) -> None:
-    chats.check_llm(given.get("llm_id"), EXCEPTION)
+    chats.check_llm(given.get("llm_id"), EXCEPTION, data=None)
     for name in _NOT_HERE:
         if given.get(name):
             raise not_there_yet(f"`{name}` in completions")
+    if given.get("metadata_condition"):
+        raise Fail(
+            "`metadata_condition` has no effect here, RAGFlow v0.27 passes over it: send `doc_ids`, or ask at"
+            " /openai/{chat_id}/chat/completions"
+        )
     if keeps_all:
         raise not_there_yet("`pass_all_history_messages` for stored sessions")
     if not chat["dataset_ids"]:

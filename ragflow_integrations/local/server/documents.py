@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from ..documents import Filters
 from ..parse import SUFFIXES
-from . import datasets
+from . import datasets, metadata
 from .call import Call
 from .envelope import ARGUMENT, DATA, SERVER, UNSET, Fail, answered, not_there_yet, succeeded
 from .parser_config import settings_of
@@ -189,14 +189,12 @@ def _refusal(name: str) -> str | None:
 
 
 def _filters(call: Call) -> Filters:
-    for name in ("metadata_condition", "metadata", "return_empty_metadata"):
-        if call.query.get(name):
-            raise not_there_yet(f"`{name}` as a filter of documents")
     if call.query.get("type"):
         raise not_there_yet("`type` as a filter of documents")
     identifier, ids = call.query.get("id") or None, call.ids("ids")
     if identifier and ids:
         raise Fail(f"Should not provide both 'id':{identifier} and 'ids'{ids}")
+    fitting, without_metadata = metadata.document_ids(call, call.path["dataset_id"])
     return {
         **call.page(),
         **call.order(),
@@ -206,7 +204,8 @@ def _filters(call: Call) -> Filters:
         "run": _runs(call),
         "suffix": call.query.getlist("suffix") or None,
         "types": _types(call),
-        "ids": ids,
+        "ids": ids or (None if identifier else fitting),  # as on RAGFlow, ids win over metadata
+        "without_metadata": without_metadata,
     }
 
 

@@ -8,17 +8,17 @@ from typing import Any
 from starlette.responses import Response
 
 from ..engine import Retrieval
+from ..metadata import matching
 from .call import Call, page_of
 from .envelope import EXCEPTION, Fail, answered, not_there_yet
+from .metadata import filter_of, shown_fields
 
 __all__ = ["retrieve"]
 
 Row = dict[str, Any]
 
-_NOT_HERE = (
-    *("rerank_id", "keyword", "cross_languages", "metadata_condition", "use_kg", "toc_enhance"),
-    *("reference_metadata", "include_metadata", "metadata_fields"),
-)
+_NOT_HERE = ("rerank_id", "keyword", "cross_languages", "use_kg", "toc_enhance")
+_NOTHING = {"total": 0, "chunks": [], "doc_aggs": {}}
 
 
 def retrieve(call: Call) -> Response:
@@ -35,16 +35,20 @@ def retrieve(call: Call) -> Response:
     if not isinstance(question, str | None):
         raise Fail(f"`question` should be a string, got {question!r}", EXCEPTION, data=None)
     if not question or not question.strip():
-        return answered({"total": 0, "chunks": [], "doc_aggs": {}})
+        return answered(_NOTHING)
+    document_ids = _document_ids(call, given, dataset_ids)
+    if document_ids is not None and not document_ids:
+        return answered(_NOTHING)
     found = call.engine.retrieve(
         Retrieval(
             question=question.strip(),
             dataset_ids=dataset_ids,
-            document_ids=_document_ids(call, given, dataset_ids),
+            document_ids=document_ids,
             similarity_threshold=_number(given, "similarity_threshold", 0.2),
             vector_similarity_weight=_number(given, "vector_similarity_weight", 0.3),
             top_k=_top_k(given),
             highlight=_highlight(given),
+            metadata_fields=shown_fields(given),
             **paging,
         )
     )
@@ -63,15 +67,21 @@ def _dataset_ids(call: Call, given: Row) -> list[str]:
     return ids
 
 
-def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str]:
+def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str] | None:
+    """The documents to search, None for all: as on RAGFlow a ``metadata_condition`` counts only without ids."""
     ids = given.get("document_ids", [])
     if not isinstance(ids, list):
         raise Fail("`documents` should be a list")
+    condition = given.get("metadata_condition")
+    if not ids and condition:
+        if not isinstance(condition, dict):
+            raise Fail("metadata_condition must be an object.", EXCEPTION, data=None)
+        return matching(call.engine.metadata(dataset_ids), filter_of(condition))
     for each in ids:
         document = call.engine.get_document(each) if isinstance(each, str) else None
         if document is None or document["dataset_id"] not in dataset_ids:
             raise Fail(f"The datasets don't own the document {each}")
-    return ids
+    return ids or None
 
 
 def _number(given: Row, name: str, default: float) -> float:

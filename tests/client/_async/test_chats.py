@@ -1,4 +1,4 @@
-"""Chats and sessions: settings, asking whole and streamed, history, deleting."""
+"""Chat assistants: their settings in both spellings, finding and deleting them, on servers old and new."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from ragflow_integrations import (
     AsyncChat,
     AsyncDataSet,
     AsyncRAGFlow,
-    AsyncSession,
     ConflictError,
     InvalidRequestError,
     NotFoundError,
+    UnsupportedError,
 )
+from tests.client._async.conftest import Connect
 from tests.client.conftest import Place
+from tests.protocol.recorded import recorded
+from tests.recordings.replay import Replay
 
-QUESTION = "What is the capital of Atlantis?"
 MISSING = "00000000000000000000000000000000"
 
 
@@ -80,141 +82,126 @@ async def test_list_and_update(client: AsyncRAGFlow, chat: AsyncChat) -> None:
     assert chat.top_n == 2
 
 
-async def test_ask(chat: AsyncChat) -> None:
-    """One message with the whole answer, whose citations point into the reference."""
-    message = await chat.ask(QUESTION)
-    assert message.final
-    assert "Poseidonia" in message.content
-    assert "[ID:0]" in message.content
-    assert message.reference[0].document_name == "atlantis.txt"
-    assert message.chat_id == chat.id
-
-
-async def test_ask_streamed(chat: AsyncChat) -> None:
-    """Deltas that are the whole answer's text; the last message has the reference."""
-    whole = await chat.ask(QUESTION)
-    messages = [message.model_copy() async for message in await chat.ask(QUESTION, stream=True)]
-    assert len(messages) > 3
-    assert "".join(message.content for message in messages) == whole.content == messages[-1].full_content
-    assert [message.final for message in messages] == [False] * (len(messages) - 1) + [True]
-    assert [chunk.id for chunk in messages[-1].reference] == [chunk.id for chunk in whole.reference]
-
-
-async def test_leaving_early(client: AsyncRAGFlow, chat: AsyncChat) -> None:
-    """A stream that is left is over, and the client goes on working."""
-    async with await chat.ask(QUESTION, stream=True) as stream:
-        assert (await stream.__anext__()).content
-    assert [message.content async for message in stream] == []
-    assert (await client.get_chat(chat.id)).id == chat.id
-
-
-async def test_asking_without_a_session_stores_nothing(chat: AsyncChat) -> None:
-    """The history is what is sent."""
-    history = [
-        {"role": "user", "content": "Where do zebras live?"},
-        {"role": "assistant", "content": "In Africa."},
-        {"role": "user", "content": QUESTION},
-    ]
-    assert "Poseidonia" in (await chat.ask(history)).content
-    assert await chat.list_sessions() == []
-
-
-async def test_handles(client: AsyncRAGFlow, chat: AsyncChat) -> None:
-    """Who knows the ids needs no call before asking."""
-    assert "Poseidonia" in (await client.chat(chat.id).ask(QUESTION)).content
-    session = await chat.create_session()
-    message = await client.session(chat.id, session.id).ask(QUESTION)
-    assert message.session_id == session.id
-
-
-async def test_sessions(chat: AsyncChat) -> None:
-    """The server remembers: opener, questions and answers, in order."""
-    session = await chat.create_session("talk")
-    assert (session.name, session.chat_id) == ("talk", chat.id)
-    (opener,) = session.messages
-    assert (opener.role, opener.content) == ("assistant", (chat.prompt_config or {})["prologue"])
-    first = await session.ask("Where do zebras live?")
-    stream = await session.ask(QUESTION, stream=True)
-    texts = [message.content async for message in stream]
-    (stored,) = await chat.list_sessions(id=session.id)
-    assert [(message.role, message.content) for message in stored.messages[1:]] == [
-        ("user", "Where do zebras live?"),
-        ("assistant", first.content),
-        ("user", QUESTION),
-        ("assistant", "".join(texts)),
-    ]
-    assert isinstance(stored, AsyncSession)
-    assert "Poseidonia" in (await stored.ask(QUESTION)).content
-
-
-async def test_list_sessions(chat: AsyncChat) -> None:
-    """Newest first, by name, and an empty page for an unknown one; this route has no total."""
-    for name in ("a", "b", "c"):
-        await chat.create_session(name)
-    page = await chat.list_sessions(page_size=2)
-    assert ([session.name for session in page], page.total) == (["c", "b"], None)
-    assert [session.name for session in await chat.list_sessions(name="a")] == ["a"]
-    assert await chat.list_sessions(id=MISSING) == []
-
-
-async def test_nothing_found(client: AsyncRAGFlow, facts: AsyncDataSet) -> None:
-    """The assistant's own text for that comes once, whole and streamed."""
-    config = {"empty_response": "No idea.", "quote": True}
-    chat = await client.create_chat(
-        "n", dataset_ids=[facts.id], prompt_config=config, similarity_threshold=0.99
+async def test_both_spellings(client: AsyncRAGFlow, facts: AsyncDataSet) -> None:
+    """The document's and the server's say the same, in making and in changing; the views show it back."""
+    prompt = AsyncChat.Prompt(opener="Servus", keywords_similarity_weight=0.6, top_n=2, show_quote=False)
+    old = await client.create_chat("old", "a", [facts.id], AsyncChat.LLM(temperature=0.2), prompt)
+    new = await client.create_chat(
+        "new",
+        icon="a",
+        dataset_ids=[facts.id],
+        llm_setting={"temperature": 0.2},
+        prompt_config={"prologue": "Servus", "quote": False},
+        vector_similarity_weight=0.4,
+        top_n=2,
     )
-    whole = await chat.ask("xyzzy plugh")
-    assert (whole.content, whole.reference) == ("No idea.", [])
-    stream = await chat.ask("xyzzy plugh", stream=True)
-    texts = [(message.content, message.final, message.full_content) async for message in stream]
-    assert texts == [("No idea.", False, ""), ("", True, "No idea.")]
+    same = {"icon", "llm_setting", "prompt_config", "vector_similarity_weight", "top_n", "dataset_ids"}
+    assert old.model_dump(include=same) == new.model_dump(include=same)
+    assert (new.avatar, new.llm.temperature, new.prompt.opener) == ("a", 0.2, "Servus")
+    assert (new.prompt.keywords_similarity_weight, new.prompt.top_n) == (0.6, 2)
+    await old.update({"prompt": {"keywords_similarity_weight": 0.1}, "llm": {"top_p": 0.5}, "avatar": "b"})
+    fresh = await client.get_chat(old.id)
+    assert (fresh.vector_similarity_weight, fresh.llm.temperature, fresh.llm.top_p) == (0.9, 0.2, 0.5)
+    assert (fresh.icon, fresh.prompt.opener, old.icon) == ("b", "Servus", "b")
+
+
+async def test_wrong_settings(client: AsyncRAGFlow, chat: AsyncChat) -> None:
+    """Two spellings at once, or a setting that is none, are refused before anything is sent."""
+    with pytest.raises(InvalidRequestError, match="avatar= and icon= are two spellings"):
+        await client.create_chat("n", avatar="a", icon="b")
+    with pytest.raises(InvalidRequestError, match="similarity_threshold=2: give a number from 0 to 1"):
+        await client.create_chat("n", similarity_threshold=2)
+    with pytest.raises(InvalidRequestError, match="tenant_id='t': a chat has no setting of this name"):
+        await chat.update({"tenant_id": "t"})
+    assert [each.id for each in await client.list_chats()] == [chat.id]
+
+
+async def test_by_name(client: AsyncRAGFlow, chat: AsyncChat) -> None:
+    """Exactly that name, or none."""
+    assert (await client.get_chat(name="guide")).id == chat.id
+    for name in ("guid", "nobody"):
+        with pytest.raises(NotFoundError, match=f"no chat is called '{name}'"):
+            await client.get_chat(name=name)
+    with pytest.raises(NotFoundError, match="no authorization"):
+        await client.get_chat(MISSING)
+    with pytest.raises(InvalidRequestError, match="give one of the two"):
+        await client.get_chat()
+
+
+async def test_find(client: AsyncRAGFlow) -> None:
+    """By a part of the name, in an order; an iterator goes over all pages."""
+    for number in range(101):
+        await client.create_chat(f"chat {number:03}")
+    found = await client.list_chats(keywords="t 00", orderby="name", desc=False, page_size=100)
+    assert [each.name for each in found] == [f"chat {number:03}" for number in range(10)]
+    names = [each.name async for each in client.iter_chats(orderby="name", desc=False)]
+    assert names == [f"chat {number:03}" for number in range(101)]
+    assert [each.name async for each in client.iter_chats(keywords="099")] == ["chat 099"]
+    with pytest.raises(InvalidRequestError, match="orderby='zz': give one of create_time, update_time, name"):
+        await client.list_chats(orderby="zz")
+    await client.delete_chats([each.id async for each in client.iter_chats()])
+    assert (await client.list_chats()).total == 0
 
 
 async def test_delete(client: AsyncRAGFlow, chat: AsyncChat) -> None:
-    """Chats and sessions as everything else: what is named, all if said, nothing by an empty list."""
-    sessions = [await chat.create_session(name) for name in "abc"]
-    await chat.delete_sessions([sessions[0].id])
-    await chat.delete_sessions(ids=[])
-    with pytest.raises(InvalidRequestError, match="say what to delete"):
-        await chat.delete_sessions()
-    assert [session.name for session in await chat.list_sessions()] == ["c", "b"]
-    await chat.delete_sessions(delete_all=True)
-    assert await chat.list_sessions() == []
+    """What is named, nothing by an empty list, all only if that is said."""
     other = await client.create_chat("other")
     await client.delete_chats([other.id])
     await client.delete_chats(ids=[])
     with pytest.raises(InvalidRequestError, match="say what to delete"):
         await client.delete_chats()
+    with pytest.raises(NotFoundError, match=f"Chat\\({MISSING}\\) not found"):
+        await client.delete_chats([MISSING])
     assert [each.id for each in await client.list_chats()] == [chat.id]
     await client.delete_chats(ids=None)
     assert (await client.list_chats()).total == 0
 
 
-async def test_what_is_gone(client: AsyncRAGFlow, chat: AsyncChat) -> None:
-    """A deleted or unknown chat or session cannot be asked, streamed or not."""
-    session = await chat.create_session()
-    await chat.delete_sessions([session.id])
-    for stream in (False, True):
-        with pytest.raises(NotFoundError, match="Session not found"):
-            await session.ask(QUESTION, stream)  # type: ignore[call-overload]
-        with pytest.raises(NotFoundError, match="no authorization. The id or name is unknown"):
-            await client.chat(MISSING).ask(QUESTION, stream)  # type: ignore[call-overload]
-    with pytest.raises(NotFoundError, match="no authorization"):
+async def test_v024(replay_v024: Replay, connect: Connect) -> None:
+    """Made, found and changed as that version has it, in the fields of today's."""
+    client = connect(replay_v024.url)
+    dataset_ids = recorded("v0.24", "chat.create").request_body["dataset_ids"]
+    chat = await client.create_chat("chat_1795251451", dataset_ids=dataset_ids)
+    assert (chat.dataset_ids, chat.top_n, chat.vector_similarity_weight) == (dataset_ids, 6, 0.3)
+    assert (await client.get_chat(chat.id)).dataset_ids == dataset_ids
+    assert (await client.get_chat(name=chat.name)).id == chat.id
+    assert await client.list_chats(name="zz") == []
+    with pytest.raises(NotFoundError, match="The chat doesn't exist"):
         await client.get_chat(MISSING)
-    with pytest.raises(NotFoundError, match="Session not found|own the session"):
-        await chat.delete_sessions([session.id])
+    with pytest.raises(UnsupportedError, match=r"list_chats\(keywords=…\) needs RAGFlow v0\.25\.0"):
+        await client.list_chats(keywords="pc_")
+    assert await chat.update({"name": "chat_1795251451", "dataset_ids": dataset_ids}) is chat
+    with pytest.raises(NotFoundError, match="own the dataset"):
+        await chat.update({"dataset_ids": [MISSING]})
+    with pytest.raises(NotFoundError, match="not found"):
+        await client.delete_chats([MISSING])
 
 
-@pytest.mark.parametrize("question", ["", "  "])
-async def test_an_empty_question(chat: AsyncChat, question: str) -> None:
-    """It is refused before anything is sent, with or without a session."""
-    session = await chat.create_session()
-    for stream in (False, True):
-        with pytest.raises(
-            InvalidRequestError, match=f"question='{question}': give a text that is not empty"
-        ):
-            await chat.ask(question, stream)  # type: ignore[call-overload]
-        with pytest.raises(InvalidRequestError, match="give a text that is not empty"):
-            await session.ask(question, stream)  # type: ignore[call-overload]
-    (stored,) = await chat.list_sessions()
-    assert len(stored.messages) == 1
+async def test_v024_settings(replay_v024: Replay, connect: Connect) -> None:
+    """Both spellings reach it in the one that it takes."""
+    client = connect(replay_v024.url)
+    llm = recorded("v0.24", "chat.create.llm_ok").request_body["llm"]
+    named = await client.create_chat("chat_llm_1795251451", llm=llm)
+    assert (named.llm_id, named.llm.temperature) == (llm["model_name"], 0.2)
+    config = {"system": "You know {knowledge}", "prologue": "new"}
+    prompted = await client.create_chat("q_new_1795251451", prompt_config=config)
+    assert (prompted.prompt.prompt, prompted.prompt.opener) == ("You know {knowledge}", "new")
+    tuned = await client.create_chat(
+        "chat_tk_1795251451", top_k=5, top_n=3, similarity_threshold=0.1, vector_similarity_weight=0.5
+    )
+    assert (tuned.top_n, tuned.similarity_threshold, tuned.vector_similarity_weight) == (3, 0.1, 0.5)
+    with pytest.raises(ConflictError, match="Duplicated chat name"):
+        await client.create_chat("chat_1795251451")
+    assert "chat.create.top_k" in replay_v024.served
+
+
+async def test_v027(replay_v027: Replay, connect: Connect) -> None:
+    """Found and changed as today's version answered."""
+    client = connect(replay_v027.url)
+    page = await client.list_chats(keywords="pc_")
+    assert page.total == recorded("v0.27", "chat.list.keywords").body["data"]["total"]
+    chat = (await client.list_chats(name="chat_1795246538"))[0]
+    assert (await client.get_chat(chat.id)).id == chat.id
+    assert (await chat.update({"prompt": {"opener": "Servus"}})).prompt.opener == "Servus"
+    with pytest.raises(NotFoundError, match="`llm_id` zz doesn't exist"):
+        await chat.update({"llm": {"model_name": "zz"}})

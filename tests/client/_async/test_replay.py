@@ -18,6 +18,7 @@ from ragflow_integrations import (
     NotFoundError,
     PartialError,
 )
+from ragflow_integrations.models import DataSetFields, DocumentFields
 from tests.client._async.conftest import Connect
 from tests.client.conftest import Replaying
 from tests.protocol.recorded import recorded
@@ -29,19 +30,15 @@ SESSION = "25de68a0e57e11f1bec502fc00000001"
 
 
 def data_of(name: str) -> Any:
-    return recorded(name).body["data"]
+    return recorded("v0.27", name).body["data"]
 
 
 def dataset_of(client: AsyncRAGFlow, id: str = DATASET) -> AsyncDataSet:
-    dataset = AsyncDataSet(id=id)
-    dataset._client = client
-    return dataset
+    return AsyncDataSet._of(client, DataSetFields(id=id))
 
 
 def document_of(client: AsyncRAGFlow) -> AsyncDocument:
-    document = AsyncDocument(id=DOCUMENT, dataset_id=DATASET)
-    document._client = client
-    return document
+    return AsyncDocument._of(client, DocumentFields(id=DOCUMENT, dataset_id=DATASET))
 
 
 async def test_datasets(replaying: Replaying, connect: Connect) -> None:
@@ -49,17 +46,17 @@ async def test_datasets(replaying: Replaying, connect: Connect) -> None:
     id = data_of("ds.get")["id"]
     names = ("ds.create.full", "ds.list.page", "ds.get", "ds.update.name", "ds.delete.ok")
     server, url = replaying(*names)
-    client = connect(url)
-    made = await client.create_dataset(**recorded("ds.create.full").request_body)
+    client = connect(url, server_version="0.27")
+    made = await client.create_dataset(**recorded("v0.27", "ds.create.full").request_body)
     assert made.id == data_of("ds.create.full")["id"]
     page = await client.list_datasets(page=1, page_size=2)
-    assert page.total == recorded("ds.list.page").body["total_datasets"]
+    assert page.total == recorded("v0.27", "ds.list.page").body["total_datasets"]
     assert [each.id for each in page] == [each["id"] for each in data_of("ds.list.page")]
     dataset = await client.get_dataset(id)
     assert (dataset.id, dataset.chunk_method) == (id, "naive")
     assert (await dataset.update({"name": "x"})).name == data_of("ds.update.name")["name"]
     await client.delete_datasets(ids=[id])
-    assert json.loads(server.requests[0].body) == recorded("ds.create.full").request_body
+    assert json.loads(server.requests[0].body) == recorded("v0.27", "ds.create.full").request_body
     assert json.loads(server.requests[-1].body) == {"ids": [id]}
 
 
@@ -67,9 +64,9 @@ async def test_documents(replaying: Replaying, connect: Connect) -> None:
     """Uploaded, listed, downloaded, changed and deleted."""
     names = ("doc.upload.two", "doc.list.done", "doc.download", "doc.update.meta", "doc.delete.ok")
     server, url = replaying(*names)
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     dataset = dataset_of(client)
-    files = recorded("doc.upload.two").request_body["multipart"]
+    files = recorded("v0.27", "doc.upload.two").request_body["multipart"]
     uploaded = await dataset.upload_documents(
         [{"display_name": file["filename"], "blob": file["content"].encode()} for file in files]
     )
@@ -80,7 +77,7 @@ async def test_documents(replaying: Replaying, connect: Connect) -> None:
     (done,) = await dataset.list_documents(id=DOCUMENT)
     assert (done.run, done.chunk_count, done.progress, done.finished) == ("DONE", 1, 1.0, True)
     assert await done.download() == files[0]["content"].encode()
-    await done.update(recorded("doc.update.meta").request_body)
+    await done.update(recorded("v0.27", "doc.update.meta").request_body)
     assert done.meta_fields == {"author": "Ann", "year": 2024, "tags": ["x", "y"]}
     await dataset.delete_documents([DOCUMENT])
     assert all(file["content"].encode() in server.requests[0].body for file in files)
@@ -89,7 +86,7 @@ async def test_documents(replaying: Replaying, connect: Connect) -> None:
 async def test_parsing(replaying: Replaying, connect: Connect) -> None:
     """Started, looked at while it runs, and at its end."""
     server, url = replaying("parse.ok", "doc.list.while_running", "doc.list.done")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     fractions: list[float] = []
     results = await dataset_of(client).parse_documents(
         [DOCUMENT], progress=lambda state: fractions.append(state.fraction), interval=0.01
@@ -102,11 +99,11 @@ async def test_parsing(replaying: Replaying, connect: Connect) -> None:
 async def test_chunks(replaying: Replaying, connect: Connect) -> None:
     """Listed, added and deleted."""
     _, url = replaying("chunk.list", "chunk.add", "chunk.delete.ok")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     document = document_of(client)
     page = await document.list_chunks()
     assert (page[0].document_name, page[0].available, page.total) == ("a.txt", True, 1)
-    added = await document.add_chunk(**recorded("chunk.add").request_body)
+    added = await document.add_chunk(**recorded("v0.27", "chunk.add").request_body)
     assert (added.content, added.important_keywords) == ("Zebras live in Africa.", ["zebra"])
     await document.delete_chunks([added.id])
 
@@ -114,7 +111,7 @@ async def test_chunks(replaying: Replaying, connect: Connect) -> None:
 async def test_retrieval(replaying: Replaying, connect: Connect) -> None:
     """Hits with scores and documents, nothing found, and no match of a condition."""
     server, url = replaying("ret.ok", "ret.no_match", "ret.meta_cond_miss")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     found = await client.retrieve("capital of Atlantis", [DATASET])
     for chunk, row in zip(found, data_of("ret.ok")["chunks"], strict=True):
         assert (chunk.id, chunk.similarity) == (row["id"], row["similarity"])
@@ -124,7 +121,7 @@ async def test_retrieval(replaying: Replaying, connect: Connect) -> None:
     ]
     assert found.total == data_of("ret.ok")["total"]
     assert await client.retrieve("q", [DATASET]) == []
-    condition = {"logic": "and", "conditions": []}
+    condition = recorded("v0.27", "ret.meta_cond_miss").request_body["metadata_condition"]
     missed = await client.retrieve("q", [DATASET], metadata_condition=condition)
     assert (missed, missed.total, missed.doc_aggs) == ([], 0, [])
     body = json.loads(server.requests[0].body)
@@ -135,8 +132,8 @@ async def test_chats(replaying: Replaying, connect: Connect) -> None:
     """Created, fetched, listed and changed."""
     names = ("chat.create", "chat.get", "chat.list", "chat.update.PATCH.name", "chat.list.name_missing")
     _, url = replaying(*names)
-    client = connect(url)
-    made = await client.create_chat(**recorded("chat.create").request_body)
+    client = connect(url, server_version="0.27")
+    made = await client.create_chat(**recorded("v0.27", "chat.create").request_body)
     assert (made.id, made.top_n, made.similarity_threshold) == (CHAT, 6, 0.1)
     chat = await client.get_chat(CHAT)
     assert isinstance(chat, AsyncChat)
@@ -149,7 +146,7 @@ async def test_chats(replaying: Replaying, connect: Connect) -> None:
 async def test_sessions(replaying: Replaying, connect: Connect) -> None:
     """Created and listed; each can be asked."""
     server, url = replaying("sess.create", "sess.list", "comp.new.nostream")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     chat = client.chat(CHAT)
     session = await chat.create_session("s1")
     assert [message.content for message in session.messages] == ["Servus"]
@@ -165,7 +162,7 @@ async def test_sessions(replaying: Replaying, connect: Connect) -> None:
 async def test_streams(replaying: Replaying, connect: Connect) -> None:
     """An answer with a reference, one of a chat without datasets, and the text for nothing found."""
     _, url = replaying("comp.new.stream", "comp.nods.stream", "comp.empty_response.stream")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     texts = []
     for _ in range(3):
         stream = await client.session(CHAT, SESSION).ask("What is the capital of Atlantis?", stream=True)
@@ -178,7 +175,7 @@ async def test_streams(replaying: Replaying, connect: Connect) -> None:
 async def test_refused_streams(replaying: Replaying, connect: Connect) -> None:
     """What a real server answers instead of a stream is the error it is."""
     _, url = replaying("comp.err.bad_chat.stream", "comp.err.bad_session.stream")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     for _ in range(2):
         with pytest.raises(NotFoundError, match="no authorization|Session not found"):
             await client.chat(CHAT).ask("q", stream=True)
@@ -210,14 +207,14 @@ async def test_refused(
 ) -> None:
     """Real refusals are typed, with the server's words and code."""
     _, url = replaying(name)
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     with pytest.raises(kind, match=said) as caught:
         await call_like(client, name)
-    assert caught.value.code == recorded(name).body["code"]
+    assert caught.value.code == recorded("v0.27", name).body["code"]
 
 
 async def call_like(client: AsyncRAGFlow, name: str) -> object:
-    exchange = recorded(name)
+    exchange = recorded("v0.27", name)
     dataset = dataset_of(client, exchange.path.split("/")[4] if exchange.path.count("/") > 3 else DATASET)
     match name.partition(".")[0], exchange.method:
         case "doc", "POST":

@@ -19,6 +19,7 @@ from ragflow_integrations import (
     PartialError,
     RAGFlow,
 )
+from ragflow_integrations.models import DataSetFields, DocumentFields
 from tests.client._sync.conftest import Connect
 from tests.client.conftest import Replaying
 from tests.protocol.recorded import recorded
@@ -30,19 +31,15 @@ SESSION = "25de68a0e57e11f1bec502fc00000001"
 
 
 def data_of(name: str) -> Any:
-    return recorded(name).body["data"]
+    return recorded("v0.27", name).body["data"]
 
 
 def dataset_of(client: RAGFlow, id: str = DATASET) -> DataSet:
-    dataset = DataSet(id=id)
-    dataset._client = client
-    return dataset
+    return DataSet._of(client, DataSetFields(id=id))
 
 
 def document_of(client: RAGFlow) -> Document:
-    document = Document(id=DOCUMENT, dataset_id=DATASET)
-    document._client = client
-    return document
+    return Document._of(client, DocumentFields(id=DOCUMENT, dataset_id=DATASET))
 
 
 def test_datasets(replaying: Replaying, connect: Connect) -> None:
@@ -50,17 +47,17 @@ def test_datasets(replaying: Replaying, connect: Connect) -> None:
     id = data_of("ds.get")["id"]
     names = ("ds.create.full", "ds.list.page", "ds.get", "ds.update.name", "ds.delete.ok")
     server, url = replaying(*names)
-    client = connect(url)
-    made = client.create_dataset(**recorded("ds.create.full").request_body)
+    client = connect(url, server_version="0.27")
+    made = client.create_dataset(**recorded("v0.27", "ds.create.full").request_body)
     assert made.id == data_of("ds.create.full")["id"]
     page = client.list_datasets(page=1, page_size=2)
-    assert page.total == recorded("ds.list.page").body["total_datasets"]
+    assert page.total == recorded("v0.27", "ds.list.page").body["total_datasets"]
     assert [each.id for each in page] == [each["id"] for each in data_of("ds.list.page")]
     dataset = client.get_dataset(id)
     assert (dataset.id, dataset.chunk_method) == (id, "naive")
     assert (dataset.update({"name": "x"})).name == data_of("ds.update.name")["name"]
     client.delete_datasets(ids=[id])
-    assert json.loads(server.requests[0].body) == recorded("ds.create.full").request_body
+    assert json.loads(server.requests[0].body) == recorded("v0.27", "ds.create.full").request_body
     assert json.loads(server.requests[-1].body) == {"ids": [id]}
 
 
@@ -68,9 +65,9 @@ def test_documents(replaying: Replaying, connect: Connect) -> None:
     """Uploaded, listed, downloaded, changed and deleted."""
     names = ("doc.upload.two", "doc.list.done", "doc.download", "doc.update.meta", "doc.delete.ok")
     server, url = replaying(*names)
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     dataset = dataset_of(client)
-    files = recorded("doc.upload.two").request_body["multipart"]
+    files = recorded("v0.27", "doc.upload.two").request_body["multipart"]
     uploaded = dataset.upload_documents(
         [{"display_name": file["filename"], "blob": file["content"].encode()} for file in files]
     )
@@ -81,7 +78,7 @@ def test_documents(replaying: Replaying, connect: Connect) -> None:
     (done,) = dataset.list_documents(id=DOCUMENT)
     assert (done.run, done.chunk_count, done.progress, done.finished) == ("DONE", 1, 1.0, True)
     assert done.download() == files[0]["content"].encode()
-    done.update(recorded("doc.update.meta").request_body)
+    done.update(recorded("v0.27", "doc.update.meta").request_body)
     assert done.meta_fields == {"author": "Ann", "year": 2024, "tags": ["x", "y"]}
     dataset.delete_documents([DOCUMENT])
     assert all(file["content"].encode() in server.requests[0].body for file in files)
@@ -90,7 +87,7 @@ def test_documents(replaying: Replaying, connect: Connect) -> None:
 def test_parsing(replaying: Replaying, connect: Connect) -> None:
     """Started, looked at while it runs, and at its end."""
     server, url = replaying("parse.ok", "doc.list.while_running", "doc.list.done")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     fractions: list[float] = []
     results = dataset_of(client).parse_documents(
         [DOCUMENT], progress=lambda state: fractions.append(state.fraction), interval=0.01
@@ -103,11 +100,11 @@ def test_parsing(replaying: Replaying, connect: Connect) -> None:
 def test_chunks(replaying: Replaying, connect: Connect) -> None:
     """Listed, added and deleted."""
     _, url = replaying("chunk.list", "chunk.add", "chunk.delete.ok")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     document = document_of(client)
     page = document.list_chunks()
     assert (page[0].document_name, page[0].available, page.total) == ("a.txt", True, 1)
-    added = document.add_chunk(**recorded("chunk.add").request_body)
+    added = document.add_chunk(**recorded("v0.27", "chunk.add").request_body)
     assert (added.content, added.important_keywords) == ("Zebras live in Africa.", ["zebra"])
     document.delete_chunks([added.id])
 
@@ -115,7 +112,7 @@ def test_chunks(replaying: Replaying, connect: Connect) -> None:
 def test_retrieval(replaying: Replaying, connect: Connect) -> None:
     """Hits with scores and documents, nothing found, and no match of a condition."""
     server, url = replaying("ret.ok", "ret.no_match", "ret.meta_cond_miss")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     found = client.retrieve("capital of Atlantis", [DATASET])
     for chunk, row in zip(found, data_of("ret.ok")["chunks"], strict=True):
         assert (chunk.id, chunk.similarity) == (row["id"], row["similarity"])
@@ -125,7 +122,7 @@ def test_retrieval(replaying: Replaying, connect: Connect) -> None:
     ]
     assert found.total == data_of("ret.ok")["total"]
     assert client.retrieve("q", [DATASET]) == []
-    condition = {"logic": "and", "conditions": []}
+    condition = recorded("v0.27", "ret.meta_cond_miss").request_body["metadata_condition"]
     missed = client.retrieve("q", [DATASET], metadata_condition=condition)
     assert (missed, missed.total, missed.doc_aggs) == ([], 0, [])
     body = json.loads(server.requests[0].body)
@@ -136,8 +133,8 @@ def test_chats(replaying: Replaying, connect: Connect) -> None:
     """Created, fetched, listed and changed."""
     names = ("chat.create", "chat.get", "chat.list", "chat.update.PATCH.name", "chat.list.name_missing")
     _, url = replaying(*names)
-    client = connect(url)
-    made = client.create_chat(**recorded("chat.create").request_body)
+    client = connect(url, server_version="0.27")
+    made = client.create_chat(**recorded("v0.27", "chat.create").request_body)
     assert (made.id, made.top_n, made.similarity_threshold) == (CHAT, 6, 0.1)
     chat = client.get_chat(CHAT)
     assert isinstance(chat, Chat)
@@ -150,7 +147,7 @@ def test_chats(replaying: Replaying, connect: Connect) -> None:
 def test_sessions(replaying: Replaying, connect: Connect) -> None:
     """Created and listed; each can be asked."""
     server, url = replaying("sess.create", "sess.list", "comp.new.nostream")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     chat = client.chat(CHAT)
     session = chat.create_session("s1")
     assert [message.content for message in session.messages] == ["Servus"]
@@ -166,7 +163,7 @@ def test_sessions(replaying: Replaying, connect: Connect) -> None:
 def test_streams(replaying: Replaying, connect: Connect) -> None:
     """An answer with a reference, one of a chat without datasets, and the text for nothing found."""
     _, url = replaying("comp.new.stream", "comp.nods.stream", "comp.empty_response.stream")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     texts = []
     for _ in range(3):
         stream = client.session(CHAT, SESSION).ask("What is the capital of Atlantis?", stream=True)
@@ -179,7 +176,7 @@ def test_streams(replaying: Replaying, connect: Connect) -> None:
 def test_refused_streams(replaying: Replaying, connect: Connect) -> None:
     """What a real server answers instead of a stream is the error it is."""
     _, url = replaying("comp.err.bad_chat.stream", "comp.err.bad_session.stream")
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     for _ in range(2):
         with pytest.raises(NotFoundError, match="no authorization|Session not found"):
             client.chat(CHAT).ask("q", stream=True)
@@ -209,14 +206,14 @@ def test_refused_streams(replaying: Replaying, connect: Connect) -> None:
 def test_refused(replaying: Replaying, connect: Connect, name: str, kind: type[APIError], said: str) -> None:
     """Real refusals are typed, with the server's words and code."""
     _, url = replaying(name)
-    client = connect(url)
+    client = connect(url, server_version="0.27")
     with pytest.raises(kind, match=said) as caught:
         call_like(client, name)
-    assert caught.value.code == recorded(name).body["code"]
+    assert caught.value.code == recorded("v0.27", name).body["code"]
 
 
 def call_like(client: RAGFlow, name: str) -> object:
-    exchange = recorded(name)
+    exchange = recorded("v0.27", name)
     dataset = dataset_of(client, exchange.path.split("/")[4] if exchange.path.count("/") > 3 else DATASET)
     match name.partition(".")[0], exchange.method:
         case "doc", "POST":

@@ -3,13 +3,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ragflow_integrations import DataSet, InvalidRequestError, NotFoundError, RAGFlow
+from ragflow_integrations import (
+    DataSet,
+    InvalidRequestError,
+    NotFoundError,
+    RAGFlow,
+    UnsupportedError,
+)
+from tests.client._sync.conftest import Connect
 from tests.client.conftest import Place
+from tests.protocol.recorded import recorded
+from tests.recordings.replay import Replay
+from tests.transport.raw_server import http, serving
 
 QUESTION = "What is the capital of Atlantis?"
 
@@ -106,9 +117,12 @@ def test_top_k(client: RAGFlow, facts: DataSet) -> None:
 
 
 def test_the_order_of_the_official_sdk(client: RAGFlow, facts: DataSet) -> None:
-    """Dataset ids first and the question by name or second: the same search."""
+    """Dataset ids first and the question last, second or by name: the same search."""
     expected = client.retrieve(QUESTION, [facts.id])
-    assert client.retrieve([facts.id], QUESTION) == expected  # type: ignore[arg-type]
+    assert client.retrieve([facts.id], QUESTION) == expected
+    assert client.retrieve([facts.id], None, QUESTION) == expected
+    some = client.retrieve(QUESTION, [facts.id], [expected[0].document_id], 1, 2)
+    assert client.retrieve([facts.id], [expected[0].document_id], QUESTION, 1, 2) == some
     assert client.retrieve(question=QUESTION, dataset_ids=[facts.id]) == expected
 
 
@@ -130,7 +144,31 @@ def test_other_languages(client: RAGFlow, facts: DataSet) -> None:
         ({"page_size": 0}, InvalidRequestError, "page_size=0: give a whole number from 1 to 100"),
         ({"page_size": 101}, InvalidRequestError, "page_size=101"),
         ({"page": 0}, InvalidRequestError, "page=0"),
-        ({"top_k": 0}, InvalidRequestError, "`top_k` must be greater than 0"),
+        (
+            {"similarity_threshold": 1.1},
+            InvalidRequestError,
+            "similarity_threshold=1.1: give a number from 0 to 1",
+        ),
+        (
+            {"vector_similarity_weight": -0.1},
+            InvalidRequestError,
+            "vector_similarity_weight=-0.1: give a number",
+        ),
+        ({"similarity_threshold": "0.2"}, InvalidRequestError, "similarity_threshold='0.2': give a number"),
+        ({"keyword": "yes"}, InvalidRequestError, "keyword='yes': give True or False"),
+        ({"highlight": 1}, InvalidRequestError, "highlight=1: give True or False"),
+        ({"rerank_id": ""}, InvalidRequestError, "rerank_id=''"),
+        (
+            {"cross_languages": "German"},
+            InvalidRequestError,
+            "cross_languages='German': give a list of texts",
+        ),
+        ({"reference_metadata": {"all": True}}, InvalidRequestError, "reference_metadata=.*: give True, or"),
+        ({"reference_metadata": {"fields": "a"}}, InvalidRequestError, r"reference_metadata\['fields'\]='a'"),
+        ({"limit": 0}, InvalidRequestError, "limit=0: give a whole number from 1"),
+        ({"limit": 5, "page": 2}, InvalidRequestError, "give either limit or a page"),
+        ({"top_k": True}, InvalidRequestError, "top_k=True"),
+        ({"top_k": 0}, InvalidRequestError, "top_k=0: give a whole number from 1"),
     ],
 )
 def test_bad_arguments(
@@ -139,3 +177,142 @@ def test_bad_arguments(
     """Each is an error that says what was given and what would be right."""
     with pytest.raises(kind, match=said):
         client.retrieve(**{"question": QUESTION, "dataset_ids": [facts.id], **arguments})
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("author", "metadata_condition='author': give {'logic'"),
+        ({}, r"metadata_condition\['conditions'\]=None: give a list of at least one condition"),
+        (
+            {"conditions": [{}]},
+            r"\['conditions'\]\[0\]\['comparison_operator'\]=None: give one of is, =, not is",
+        ),
+        ({"conditions": ["a"]}, r"\['conditions'\]\[0\]='a': give {'name', 'comparison_operator', 'value'}"),
+        (
+            {"conditions": [{"name": "a", "comparison_operator": "is"}]},
+            r"\[0\]: give a 'value' to compare with",
+        ),
+        ({"conditions": [{"comparison_operator": "empty"}]}, r"\[0\]\['name'\]=None"),
+        ({"logic": "xor", "conditions": [{}]}, r"\['logic'\]='xor': give one of and, or"),
+    ],
+)
+def test_conditions_that_cannot_be(client: RAGFlow, condition: Any, said: str) -> None:
+    """Servers crash on some of them and find nothing with others: each is refused before it is sent."""
+    with pytest.raises(InvalidRequestError, match=said):
+        client.retrieve(QUESTION, ["d"], metadata_condition=condition)
+
+
+def test_a_condition_or_documents(client: RAGFlow, facts: DataSet) -> None:
+    """Not both: servers would search the documents whatever the condition says."""
+    condition = {"conditions": [{"name": "author", "comparison_operator": "not empty"}]}
+    for documents in (["x"], []):
+        with pytest.raises(InvalidRequestError, match="servers ignore the condition"):
+            client.retrieve(QUESTION, [facts.id], documents, metadata_condition=condition)
+
+
+def test_metadata(client: RAGFlow) -> None:
+    """A condition finds by the documents' metadata, numbers as numbers; chunks bring theirs along if asked."""
+    dataset = client.create_dataset("tagged")
+    documents = dataset.upload_documents(
+        [{"display_name": f"{year}.txt", "blob": f"Atlantis in {year}.".encode()} for year in (2019, 2024)]
+    )
+    for document, year in zip(documents, (2019, 2024), strict=True):
+        document.update({"meta_fields": {"year": year, "author": "Ann"}})
+    dataset.parse_documents([document.id for document in documents])
+    recent = {"conditions": [{"name": "year", "comparison_operator": ">", "value": 2020}]}
+    (found,) = client.retrieve(
+        "Atlantis",
+        [dataset.id],
+        similarity_threshold=0,
+        metadata_condition=recent,
+        reference_metadata={"fields": ["year"]},
+    )
+    assert (found.document_name, found.document_metadata) == ("2024.txt", {"year": 2024})
+    both = client.retrieve("Atlantis", [dataset.id], similarity_threshold=0, reference_metadata=True)
+    assert [chunk.document_metadata for chunk in both if chunk.document_name == "2019.txt"] == [
+        {"year": 2019, "author": "Ann"}
+    ]
+    assert (client.retrieve("Atlantis", [dataset.id]))[0].document_metadata is None
+    client.delete_datasets([dataset.id])
+
+
+def test_limit(client: RAGFlow) -> None:
+    """The best so many, each once and best first, in as many requests as it takes."""
+    dataset = client.create_dataset("many")
+    (document,) = dataset.upload_documents([{"display_name": "a.txt", "blob": b"x"}])
+    for number in range(130):
+        document.add_chunk(f"Okapi {'shy ' * (number % 7)}number {number}.")
+    options: dict[str, Any] = {"similarity_threshold": 0}
+    one = client.retrieve("shy okapi", [dataset.id], page_size=100, **options)
+    few = client.retrieve("shy okapi", [dataset.id], limit=7, **options)
+    assert [chunk.similarity for chunk in few] == [chunk.similarity for chunk in one[:7]]
+    for limit, number in ((120, 120), (1000, 130)):
+        found = client.retrieve("shy okapi", [dataset.id], limit=limit, **options)
+        assert len({chunk.id for chunk in found}) == len(found) == number
+        scores = [chunk.similarity for chunk in found]
+        assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
+        assert [(each.document_name, each.count) for each in found.doc_aggs] == [("a.txt", number)]
+    client.delete_datasets([dataset.id])
+
+
+def page_of(*ids: str, **more: Any) -> bytes:
+    rows = [
+        {"id": one, "document_id": "d", "document_keyword": "a.txt", "similarity": score_of(one)}
+        for one in ids
+    ]
+    return http(
+        {"code": 0, "data": {"chunks": [*rows, *more.get("extra", [])], "total": len(ids), "doc_aggs": []}}
+    )
+
+
+def score_of(id: str) -> float:
+    return 1 / (1 + int(id[1:]))
+
+
+def test_pages_that_overlap(connect: Connect) -> None:
+    """A server may repeat a chunk, leave a page short and sort within pages only; a graph's chunk comes once."""
+    graph = {"content": "entities", "dataset_id": ["k"], "similarity": 1}
+    pages = [
+        page_of("c5", "c3", extra=[{**graph, "id": "g1"}]),
+        page_of("c3", "c1", extra=[{**graph, "id": "g2"}]),
+        page_of(),
+    ]
+    with serving(*pages) as (server, url):
+        found = connect(url).retrieve("q", ["k"], limit=900)
+        bodies = [json.loads(received.body) for received in server.requests]
+    assert [chunk.id for chunk in found] == ["g1", "c1", "c3", "c5"]
+    assert [(body["page"], body["page_size"]) for body in bodies] == [(1, 100), (2, 100), (3, 100)]
+    assert (found.total, found.doc_aggs[0].count) == (4, 3)
+
+
+def test_pages_below_the_threshold(connect: Connect) -> None:
+    """Short pages say nothing of what follows: it goes on until there are enough, or nothing new."""
+    pages = [page_of(*(f"c{n}" for n in range(start, start + 60))) for start in range(0, 240, 60)]
+    for limit, answers, best in (
+        (120, pages[:2], 120),
+        (130, pages[:3], 130),
+        (900, [*pages, pages[3]], 240),
+    ):
+        with serving(*answers) as (server, url):
+            found = connect(url).retrieve("q", ["k"], limit=limit)
+            assert len(server.requests) == len(answers)
+        assert [chunk.id for chunk in found] == [f"c{n}" for n in range(best)]
+
+
+def test_a_real_v024(connect: Connect, replay_v024: Replay) -> None:
+    """Recorded answers of v0.24.0; metadata of chunks, which it would pass over, is refused."""
+    row = recorded("v0.24", "ret.ok")
+    client = connect(replay_v024.url)
+    found = client.retrieve(**row.request_body)
+    best = row.body["data"]["chunks"][0]
+    assert (found[0].id, found[0].document_name) == (best["id"], best["document_keyword"])
+    with pytest.raises(UnsupportedError, match=r"reference_metadata=….* needs RAGFlow v0.26.0 or later"):
+        client.retrieve(**row.request_body, reference_metadata=True)
+
+
+def test_a_found_chunk_can_be_used(client: RAGFlow, facts: DataSet) -> None:
+    """It is a chunk like that of a listing: it can ask the server."""
+    best = (client.retrieve(QUESTION, [facts.id]))[0]
+    with pytest.raises(NotFoundError, match="has no image"):
+        best.image()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ragflow_integrations.local.embed import HashedEmbedder
 
-RECORDINGS = Path(__file__).parents[2] / "data" / "recordings"
+RECORDINGS = Path(__file__).parents[2] / "recordings" / "v0.27"
 FILES = (
     "01_auth_system",
     "02_datasets",
@@ -25,6 +25,7 @@ FILES = (
     "04_chunks_retrieval",
     "05_chats_sessions",
     "06_completions",
+    "07_openai",
     "08_chat_session_delete",
 )
 
@@ -177,11 +178,13 @@ class Player:
 
 
 def frames(body: str) -> list[Json]:
-    """The events of a stream in RAGFlow's framing; anything else in it is an error."""
+    """The events of a stream in RAGFlow's framing, an OpenAI stream's ``[DONE]`` as text; nothing else is in it."""
     *events, rest = body.split("\n\n")
     assert rest == "", f"a stream ends with an empty line, not {rest!r}"
-    assert all(event.startswith("data:{") for event in events), events
-    return [json.loads(event.removeprefix("data:")) for event in events]
+    assert all(event.startswith("data:{") for event in events[:-1]), events
+    assert events[-1].startswith(("data:{", "data:[DONE]")), events
+    texts = [event.removeprefix("data:") for event in events]
+    return [text if text == "[DONE]" else json.loads(text) for text in texts]
 
 
 def shape(value: Json) -> Json:

@@ -4,65 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from ragflow_integrations.local.engine import Engine
-from ragflow_integrations.local.server import build_app
+from tests.local.server.api import ATLANTIS, Api, Json
 from tests.local.server.replay import GatedEmbedder, frames
-
-Json = dict[str, Any]
-
-ATLANTIS = "The capital of Atlantis is Poseidonia.\n\nThe moon is made of green cheese."
-
-
-class Api:
-    """The in-process application, which asks for no key."""
-
-    def __init__(self, engine: Engine) -> None:
-        transport = httpx.ASGITransport(build_app(engine, api_key=None))
-        self.http = httpx.AsyncClient(transport=transport, base_url="http://local/api/v1")
-
-    async def __call__(self, method: str, path: str, body: Json | None = None, **more: Any) -> Json:
-        content = {} if body is None else {"json": body}
-        return dict((await self.http.request(method, path, **content, **more)).json())
-
-    async def dataset(self, name: str = "x") -> str:
-        return str((await self("POST", "/datasets", {"name": name}))["data"]["id"])
-
-    async def document(self, dataset: str, name: str = "a.txt", text: str = ATLANTIS) -> str:
-        files = {"file": (name, text.encode())}
-        return str((await self("POST", f"/datasets/{dataset}/documents", files=files))["data"][0]["id"])
-
-    async def chat(self, **settings: Any) -> Json:
-        """A chat over a dataset in which Atlantis is told about."""
-        dataset = await self.dataset()
-        document = await self.document(dataset)
-        await self("POST", f"/datasets/{dataset}/documents/{document}/chunks", {"content": ATLANTIS})
-        answer = await self("POST", "/chats", {"name": "c", "dataset_ids": [dataset], **settings})
-        assert answer["code"] == 0, answer
-        return dict(answer["data"])
-
-
-@pytest.fixture
-def embedder() -> GatedEmbedder:
-    """Its gate is open unless a test shuts it."""
-    return GatedEmbedder()
-
-
-@pytest.fixture
-async def api(embedder: GatedEmbedder) -> AsyncIterator[Api]:
-    """The application over an engine in memory."""
-    engine = await asyncio.to_thread(Engine, ":memory:", embedder=embedder)
-    called = Api(engine)
-    yield called
-    await called.http.aclose()
-    await asyncio.to_thread(engine.close)
 
 
 async def test_slow_work_does_not_block_others(tmp_path: Path, embedder: GatedEmbedder) -> None:
@@ -208,6 +158,23 @@ async def test_stream_answers_and_cites(api: Api) -> None:
     assert session["data"]["messages"][-1]["id"] == final["data"]["id"]
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_answer_without_quotes(api: Api, stream: bool) -> None:
+    """With ``quote`` false, in the request or the chat, an answer has neither citations nor a reference."""
+    chat = await api.chat(prompt_config={"quote": False})
+    for more in ({}, {"quote": False}):
+        body = {
+            "chat_id": chat["id"],
+            "question": "What is the capital of Atlantis?",
+            "stream": stream,
+            **more,
+        }
+        text = (await api.http.post("/chat/completions", json=body)).text
+        assert "Poseidonia" in text
+        assert "[ID:" not in text
+    assert "[ID:0]" in (await api.http.post("/chat/completions", json={**body, "quote": True})).text
+
+
 async def test_legacy_stream_repeats_the_text(api: Api) -> None:
     """With ``legacy`` each frame has the answer so far, and the final one the whole."""
     chat = await api.chat()
@@ -256,6 +223,7 @@ async def test_completion_without_storing(api: Api) -> None:
         ({"messages": [{"role": "user", "content": [1]}]}, "should be a string"),
         ({"question": "x", "doc_ids": 5}, "doc_ids"),
         ({"question": "x", "files": [{"id": "f"}]}, "files"),
+        ({"question": "x", "metadata_condition": {"logic": "and"}}, "metadata_condition"),
         ({"question": "x", "pass_all_history_messages": True}, "pass_all_history_messages"),
     ],
 )

@@ -1,0 +1,129 @@
+"""Where the scenarios run: on the local engine on loopback, or on a real server.
+
+``make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…`` runs them on that server, in datasets, chats and so on of
+their own, which are removed at the end in any case. What a server cannot do is reported, never passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import pytest
+
+from ragflow_integrations import DataSet, NotFoundError, RAGFlow, UnsupportedError
+from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.serve import running_server
+from ragflow_integrations.protocol.versions import NEWEST, OPERATIONS, Version
+from tests.client.conftest import FILES
+from tests.live.scenario import LOCAL_LACKS, RUN, Server, covered_by, unique
+
+BASE_URL = os.environ.get("RAGFLOW_BASE_URL", "")
+API_KEY = os.environ.get("RAGFLOW_API_KEY", "")
+ON_A_REAL_SERVER = pytest.param(
+    "live",
+    marks=pytest.mark.skipif(
+        not (BASE_URL and API_KEY),
+        reason="no server given: make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…",
+    ),
+)
+# Only when it is asked for: whoever runs all tests may have a server of their own in these two variables.
+WHERE = ON_A_REAL_SERVER if os.environ.get("RAGFLOW_TEST_LIVE") else "local"
+
+OUTCOMES: dict[tuple[str, str], str] = {}
+"""What came of each operation, by operation and column of the table."""
+
+
+@pytest.fixture(scope="session", params=[WHERE])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server; what the scenarios leave behind on it is removed."""
+    with ExitStack() as stack:
+        if request.param == "local":
+            engine = stack.enter_context(Engine(tmp_path_factory.mktemp("live") / "kb"))
+            running = stack.enter_context(running_server(engine))
+            address, key = running.base_url, running.api_key or ""
+        else:
+            address, key = BASE_URL, API_KEY
+        client = stack.enter_context(RAGFlow(key, address))
+        stack.callback(_sweep, client)
+        version = Version.parse(client.server_info().api_version) or NEWEST
+        yield Server(request.param, version, address, key, _library(client).id)
+
+
+def _library(client: RAGFlow) -> DataSet:
+    dataset = client.create_dataset(unique("library"))
+    documents = dataset.upload_documents(
+        [{"display_name": name, "blob": blob} for name, blob in FILES.items()]
+    )
+    dataset.parse_documents([document.id for document in documents], timeout=300)
+    return dataset
+
+
+def _sweep(client: RAGFlow) -> None:
+    """Removes what a broken off scenario left; chats first, since they hold datasets."""
+    for left, delete in (
+        (lambda: client.list_chats(page_size=100), client.delete_chats),
+        (lambda: client.list_datasets(page_size=100), client.delete_datasets),
+        (lambda: client.list_files(keywords=RUN, page_size=100), client.delete_files),
+        (lambda: client.list_agents(page_size=100), _each(client.delete_agent)),
+        (lambda: client.list_memory(keywords=RUN)["memory_list"], _each(client.delete_memory)),
+        (lambda: client.list_searches(keywords=RUN, page_size=100), _each(client.delete_search)),
+    ):
+        with suppress(UnsupportedError, NotFoundError):  # what a server does not have, nothing was left in
+            delete([one.id for one in left() if _name(one).startswith(RUN)])
+
+
+def _each(delete: Callable[[str], object]) -> Callable[[list[str]], object]:
+    return lambda ids: [delete(id) for id in ids]
+
+
+def _name(one: Any) -> str:
+    return str(getattr(one, "name", None) or getattr(one, "title", None) or "")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object]:
+    """Notes what came of a scenario; that a server cannot do it is an expected failure, if it was expected."""
+    operations = covered_by(item.function)
+    if not operations:
+        return (yield)
+    server = item.funcargs["server"]
+    assert isinstance(server, Server)
+    column = f"{server.name} {'async' if item.get_closest_marker('asyncio') else 'sync'}"
+    expected = _lacks(server, item.originalname, operations)
+    outcome = "FAILS"
+    try:
+        result = yield
+        outcome = "works"
+    except (UnsupportedError, NotFoundError) as error:
+        if not expected or not (isinstance(error, UnsupportedError) or "no such route" in str(error)):
+            raise
+        outcome = "unsupported"
+        pytest.xfail(f"unsupported: {error}")
+    finally:
+        OUTCOMES.update({(operation, column): outcome for operation in operations})
+    assert not expected, f"{item.originalname} works on {server.name}, which was thought to lack it"
+    return result
+
+
+def _lacks(server: Server, scenario: str, operations: Iterable[str]) -> bool:
+    """What the local engine is known to lack, and what the table of versions says of a real server's."""
+    if server.name == "local":
+        return scenario in LOCAL_LACKS
+    return any(OPERATIONS[operation][-1].since > server.version for operation in operations)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of what came of each operation."""
+    columns = sorted({column for _, column in OUTCOMES})
+    operations = sorted({operation for operation, _ in OUTCOMES})
+    if not operations:
+        return
+    terminalreporter.section("scenarios")
+    width = max(map(len, operations))
+    terminalreporter.write_line(" " * width + "".join(f"  {column:12}" for column in columns))
+    for operation in operations:
+        told = (f"  {OUTCOMES.get((operation, column), '-'):12}" for column in columns)
+        terminalreporter.write_line(f"{operation:{width}}" + "".join(told))

@@ -1,0 +1,89 @@
+"""What scenarios are written with: a server, names of their own, and which operations they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from ragflow_integrations.protocol.versions import Version
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+RUN = f"ri-live-{uuid4().hex[:8]}"
+"""What the names of all that this run makes begin with."""
+
+# Scenarios that the local engine refuses. May only shrink: one that works fails until it is taken off this list.
+LOCAL_LACKS = frozenset(
+    {
+        "test_a_graph_that_was_not_built",
+        "test_a_memory",
+        "test_a_search",
+        "test_an_agent",
+        "test_asking_an_agent",
+        "test_auto_metadata",
+        "test_files",
+        "test_messages",
+        "test_openai_compatible_agents",
+        "test_preview",
+        "test_related_questions",
+        "test_tags_and_summaries_that_were_not_made",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server to try, and a dataset on it that has ``FILES``, for scenarios that leave it as it is."""
+
+    name: str
+    version: Version
+    base_url: str
+    api_key: str = field(repr=False)
+    dataset_id: str
+
+
+def unique(what: str) -> str:
+    """A name that nobody else uses, and that tells where it comes from."""
+    return f"{RUN}-{what}-{uuid4().hex[:6]}"
+
+
+def covers(*operations: str) -> Callable[[T], T]:
+    """Marks a scenario with the operations that it uses for real, by their names in ``versions.OPERATIONS``."""
+
+    def mark(scenario: T) -> T:
+        scenario.covers = (*operations, *covered_by(scenario))  # type: ignore[attr-defined]
+        return scenario
+
+    return mark
+
+
+def covered_by(scenario: Callable[..., Any]) -> tuple[str, ...]:
+    """The operations of a scenario; none if it is a test of something else."""
+    found: tuple[str, ...] = getattr(scenario, "covers", ())
+    return found
+
+
+def _component(name: str, downstream: list[str], upstream: list[str], **params: Any) -> dict[str, Any]:
+    return {
+        "obj": {"component_name": name, "params": params},
+        "downstream": downstream,
+        "upstream": upstream,
+    }
+
+
+# An agent that needs no language model: it says what it was told.
+AGENT: dict[str, Any] = {
+    "components": {
+        "begin": _component("Begin", ["Message:0"], [], mode="conversational", prologue="Hi!", inputs={}),
+        "Message:0": _component("Message", [], ["begin"], content=["You said: {sys.query}"]),
+    },
+    "globals": {"sys.conversation_turns": 0, "sys.files": [], "sys.query": "", "sys.user_id": ""},
+    "history": [],
+    "messages": [],
+    "path": [],
+    "retrieval": [],
+    "graph": {"nodes": [], "edges": []},
+    "variables": {},
+}

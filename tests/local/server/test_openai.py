@@ -1,0 +1,232 @@
+"""The OpenAI-compatible route, asked by OpenAI's own client over HTTP, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.serve import running_server
+from ragflow_integrations.local.tokens import count_tokens
+from tests.local.server.api import Api, Json
+from tests.local.server.replay import frames
+
+QUESTION: Any = [{"role": "user", "content": "What is the capital of Atlantis?"}]
+BOB: Json = {"conditions": [{"name": "author", "comparison_operator": "is", "value": "Bob"}]}
+
+
+class Served:
+    """A running server with a chat over two documents, and OpenAI's clients for it."""
+
+    def __init__(self, base_url: str, api_key: str) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"}
+        with httpx.Client(base_url=f"{base_url}/api/v1", headers=headers, timeout=30) as client:
+            dataset = client.post("/datasets", json={"name": "d"}).json()["data"]["id"]
+            for author, city in (("Ann", "Poseidonia"), ("Bob", "Basileia")):
+                documents = f"/datasets/{dataset}/documents"
+                files = {"file": (f"{author}.txt", b"x")}
+                document = client.post(documents, files=files).json()["data"][0]["id"]
+                content = f"The capital of Atlantis is {city}."
+                client.post(f"{documents}/{document}/chunks", json={"content": content})
+                client.patch(f"{documents}/{document}", json={"meta_fields": {"author": author, "n": 1}})
+            chat = client.post("/chats", json={"name": "c", "dataset_ids": [dataset]}).json()["data"]
+        self.chat_id, self.llm_id = chat["id"], chat["llm_id"]
+        self.settings: Json = {"base_url": f"{base_url}/api/v1/openai/{self.chat_id}", "api_key": api_key}
+        self.settings["max_retries"] = 0
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """One server for all tests here: nothing they do is stored."""
+    with Engine(":memory:") as engine, running_server(engine) as server:
+        yield Served(server.base_url, server.api_key)
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[openai.OpenAI]:
+    """OpenAI's client, as its users make it."""
+    with openai.OpenAI(**served.settings) as client:
+        yield client
+
+
+def ragflow(**settings: Any) -> Json:
+    """RAGFlow's settings, which are a key ``extra_body`` of the body that the client sends."""
+    return {"extra_body": settings}
+
+
+def test_completion(served: Served, client: openai.OpenAI) -> None:
+    """An answer with usage under the chat's model; without ``reference`` neither references nor citations."""
+    answer = client.chat.completions.create(model="model", messages=QUESTION)
+    [choice] = answer.choices
+    assert (answer.id, answer.model) == (f"chatcmpl-{served.chat_id}", served.llm_id)
+    assert (choice.finish_reason, choice.message.role) == ("stop", "assistant")
+    assert "The capital of Atlantis is Poseidonia." in (choice.message.content or "")
+    assert "[ID:" not in (choice.message.content or "")
+    assert not hasattr(choice.message, "reference")
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens == count_tokens(QUESTION[0]["content"])
+    assert answer.usage.completion_tokens == count_tokens(choice.message.content or "")
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
+def test_completion_with_reference(client: openai.OpenAI) -> None:
+    """With ``reference`` the text cites, and the message carries the list that it cites."""
+    answer = client.chat.completions.create(
+        model="model", messages=QUESTION, extra_body=ragflow(reference=True)
+    )
+    message: Any = answer.choices[0].message
+    assert "[ID:0]" in message.content
+    assert {chunk["document_name"] for chunk in message.reference} == {"Ann.txt", "Bob.txt"}
+    assert message.reference[0]["document_metadata"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"), [(None, {"author": "Bob", "n": 1}), (["n"], {"n": 1}), ([], None)]
+)
+def test_completion_within_a_condition(client: openai.OpenAI, fields: Any, shown: Json | None) -> None:
+    """A ``metadata_condition`` is enforced before anything is answered; references show metadata when asked."""
+    extra = ragflow(
+        reference=True, metadata_condition=BOB, reference_metadata={"include": True, "fields": fields}
+    )
+    answer = client.chat.completions.create(model="model", messages=QUESTION, extra_body=extra)
+    message: Any = answer.choices[0].message
+    assert message.content == "The capital of Atlantis is Basileia. [ID:0]"
+    assert [(chunk["document_name"], chunk["document_metadata"]) for chunk in message.reference] == [
+        ("Bob.txt", shown)
+    ]
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"conditions": [{**BOB["conditions"][0], "value": "Eve"}]}, {"logic": "and"}]
+)
+def test_nothing_within_a_condition(client: openai.OpenAI, wanted: Json) -> None:
+    """If no document fits, the chat's empty response is the answer, with an empty reference."""
+    extra = ragflow(reference=True, metadata_condition=wanted)
+    answer = client.chat.completions.create(model="model", messages=QUESTION, extra_body=extra)
+    message: Any = answer.choices[0].message
+    assert message.content.startswith("Sorry! No relevant content")
+    assert message.reference == []
+
+
+def test_stream(client: openai.OpenAI) -> None:
+    """Deltas make the text; only the last chunk has finish reason and usage; without ``reference`` no reference."""
+    *chunks, last = client.chat.completions.create(model="model", messages=QUESTION, stream=True)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert "The capital of Atlantis is Poseidonia." in text
+    assert len(chunks) > 1
+    assert {(chunk.choices[0].finish_reason, chunk.usage) for chunk in chunks} == {(None, None)}
+    assert (last.choices[0].finish_reason, last.choices[0].delta.content) == ("stop", None)
+    assert last.usage is not None
+    assert last.usage.completion_tokens == count_tokens(text)
+    assert not hasattr(last.choices[0].delta, "reference")
+
+
+async def test_stream_with_reference(served: Served) -> None:
+    """The async client gets, in the last chunk, the reference and the whole text that was streamed."""
+    async with openai.AsyncOpenAI(**served.settings) as client:
+        stream = await client.chat.completions.create(
+            model=served.llm_id,
+            messages=QUESTION,
+            stream=True,
+            extra_body=ragflow(reference=True, metadata_condition=BOB),
+        )
+        *chunks, last = [chunk async for chunk in stream]
+    delta: Any = last.choices[0].delta
+    assert delta.final_content == "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert delta.final_content == "The capital of Atlantis is Basileia. [ID:0]"
+    assert [chunk["document_name"] for chunk in delta.reference] == ["Bob.txt"]
+
+
+def test_conversations_and_settings(client: openai.OpenAI) -> None:
+    """System messages, history, content parts and a model's settings are taken; the last message is answered."""
+    messages: Any = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What is the moon made of?"},
+        {"role": "assistant", "content": "Cheese."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is the capital"},
+                {"type": "text", "text": "of Atlantis?"},
+            ],
+        },
+    ]
+    answer = client.chat.completions.create(model="model", messages=messages, temperature=0.1, max_tokens=5)
+    assert "The capital of Atlantis is Poseidonia." in (answer.choices[0].message.content or "")
+
+
+def test_a_wrong_key(served: Served) -> None:
+    """A wrong key is the 401 that OpenAI's client knows."""
+    stranger = openai.OpenAI(**{**served.settings, "api_key": "ragflow-wrong"})
+    with stranger as client, pytest.raises(openai.AuthenticationError):
+        client.chat.completions.create(model="model", messages=QUESTION)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({}, 101, "required argument are missing: model,messages; "),
+        ({"model": "model", "messages": "x"}, 102, "messages must be an array."),
+        ({"model": "model", "messages": [1]}, 102, "Each message must be an object."),
+        ({"model": "model", "messages": [{"content": "x"}]}, 100, None),
+        ({"model": "model", "messages": [{"role": "user", "content": 5}]}, 102, None),
+        (
+            {"model": "model", "messages": [{"role": "assistant", "content": "x"}]},
+            102,
+            "The last content of this conversation is not from user.",
+        ),
+        ({"model": "", "messages": QUESTION}, 102, "Cannot use specified model ."),
+        ({"extra_body": {"reference_metadata": "x"}}, 102, "reference_metadata must be an object."),
+        (
+            {"extra_body": {"reference_metadata": {"fields": "x"}}},
+            102,
+            "reference_metadata.fields must be an array.",
+        ),
+        ({"extra_body": {"metadata_condition": "x"}}, 102, "metadata_condition must be an object."),
+        ({"extra_body": {"metadata_condition": {"conditions": [{}]}}}, 100, None),
+    ],
+)
+async def test_what_is_refused(api: Api, body: Json, code: int, message: str | None, stream: bool) -> None:
+    """What is wrong with a request is RAGFlow's JSON answer, also where a stream was asked for."""
+    chat = await api.chat()
+    asked = {"model": "model", "messages": QUESTION} if "extra_body" in body else {}
+    answer = await api("POST", f"/openai/{chat['id']}/chat/completions", {**asked, **body, "stream": stream})
+    assert answer["code"] == code
+    assert message is None or answer["message"] == message
+
+
+async def test_a_chat_without_datasets(api: Api) -> None:
+    """Only a language model could answer there, which is said."""
+    chat = (await api("POST", "/chats", {"name": "c"}))["data"]
+    body = {"model": "model", "messages": QUESTION}
+    answer = await api("POST", f"/openai/{chat['id']}/chat/completions", body)
+    assert (answer["code"], "a language model" in answer["message"]) == (102, True)
+
+
+async def test_a_failure_in_the_stream(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails once the stream has begun is said as text, and the stream ends as any other."""
+    chat = await api.chat()
+    engine = api.engine
+
+    def fail(texts: object) -> None:
+        raise RuntimeError("no embedding today")
+
+    monkeypatch.setattr(engine._embedder, "embed", fail)
+    body = {"model": "model", "messages": QUESTION, "stream": True}
+    response = await api.http.post(f"/openai/{chat['id']}/chat/completions", json=body)
+    error, end, done = frames(response.text)
+    assert error["choices"][0]["delta"]["content"] == "**ERROR**: no embedding today"
+    assert (end["choices"][0]["finish_reason"], done) == ("stop", "[DONE]")
+
+
+async def test_nothing_is_stored(api: Api) -> None:
+    """A chat asked this way has no session afterwards."""
+    chat = await api.chat()
+    body = {"model": "model", "messages": QUESTION}
+    assert "choices" in await api("POST", f"/chats_openai/{chat['id']}/chat/completions", body)
+    assert (await api("GET", f"/chats/{chat['id']}/sessions"))["data"] == []
