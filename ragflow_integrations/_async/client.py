@@ -54,8 +54,10 @@ class AsyncRAGFlow(
     ``api_key`` and ``base_url`` default to ``RAGFLOW_API_KEY`` and ``RAGFLOW_BASE_URL``; ``base_url`` is
     ``http(s)://host[:port]``, ``local:folder`` or ``:memory:``. ``timeout`` (seconds, default 60) holds for
     connecting and between two pieces of an answer; ``max_retries`` (default 2) for calls that may be
-    repeated safely, and for refused connections. ``headers``, ``verify`` (or a CA file) and ``proxy`` go to
-    the HTTP library. Raises ``ConfigurationError`` for a wrong or missing setting.
+    repeated safely, and for refused connections. At most ``max_concurrency`` (default 32) requests are under
+    way per server and process, whoever makes them. ``server_version``, e.g. ``0.24.0``, is for a server that
+    shall not be asked for it. ``headers``, ``verify`` (or a CA file) and ``proxy`` go to the HTTP library.
+    Raises ``ConfigurationError`` for a wrong or missing setting.
 
     Share one client freely; close it with ``aclose()`` or ``with`` when no call is under way any more.
     """

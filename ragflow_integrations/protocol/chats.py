@@ -97,8 +97,8 @@ def listing(
         "page_size": page_size,
         "orderby": check_choice("orderby", orderby, ("create_time", "update_time", "name")),
         "desc": check_flag("desc", desc),
-        "id": id,
-        "name": name,
+        "id": None if id is None else check_id("id", id),
+        "name": None if name is None else check_text("name", name),
         "keywords": keywords,
         "owner_ids": None if owner_ids is None else check_ids("owner_ids", owner_ids),
     }

@@ -77,9 +77,9 @@ def listing(
         page_size=page_size,
         orderby=check_choice("orderby", orderby, ("create_time", "update_time", "name")),
         desc=check_flag("desc", desc),
-        id=id,
-        name=name,
-        user_id=user_id,
+        id=None if id is None else check_id("id", id),
+        name=None if name is None else check_text("name", name),
+        user_id=None if user_id is None else check_text("user_id", user_id),
     )
     return Call(request("Chat.list_sessions", chat_id=chat_id, query=params), _page)
 

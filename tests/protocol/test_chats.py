@@ -8,7 +8,7 @@ import pytest
 
 from ragflow_integrations import Chat, ConflictError, InvalidRequestError, NotFoundError, UnsupportedError
 from ragflow_integrations.models import ChatFields
-from ragflow_integrations.protocol import chats
+from ragflow_integrations.protocol import chats, sessions
 from ragflow_integrations.protocol.versions import Version
 
 from .driving import Server
@@ -243,3 +243,17 @@ def test_delete_all() -> None:
     server = Server([{"success_count": 3}])
     server.drive(chats.delete(None))
     assert server.requests[0].body == {"delete_all": True}
+
+
+@pytest.mark.parametrize("filters", [{"id": ""}, {"name": " "}, {"id": 7}])
+def test_a_filter_that_servers_pass_over(filters: dict[str, Any]) -> None:
+    """An empty ``id`` or ``name`` would list every chat: it is refused."""
+    with pytest.raises(InvalidRequestError, match=next(iter(filters))):
+        chats.listing(page=1, page_size=30, **filters)
+
+
+@pytest.mark.parametrize("filters", [{"id": ""}, {"name": ""}, {"user_id": ""}])
+def test_a_filter_of_sessions_that_servers_pass_over(filters: dict[str, Any]) -> None:
+    """So it is for the sessions of a chat."""
+    with pytest.raises(InvalidRequestError, match=next(iter(filters))):
+        sessions.listing("c", page=1, page_size=30, **filters)
