@@ -27,6 +27,7 @@ CLIENT = os.environ.get("RAGFLOW_CLIENT", "ragflow_integrations")
 ragflow: Any = import_module(CLIENT)
 
 NAME = f"official-names-{uuid4().hex[:8]}"
+AGENT, SESSION = "agent", "session"  # whose conversation a memory keeps
 ZEBRAS = b"Zebras live in the savannas of Africa.\n\nThey eat grass."
 LONG = b"Whales live in the sea, and sing to each other over a hundred miles. " * 15_000
 QUESTION = "Where do zebras live?"
@@ -416,15 +417,15 @@ def memory_settings(rag: Any, memory: Any) -> None:
 def memory_messages(rag: Any, memory: Any) -> None:
     """What a memory holds."""
     with Call("RAGFlow.add_message") as it:
-        it.saw(rag.add_message([memory.id], "agent", "session", QUESTION, "In Africa.", ""))
+        it.saw(rag.add_message([memory.id], AGENT, SESSION, QUESTION, "In Africa.", ""))
     with Call("RAGFlow.get_recent_messages") as it:
-        message = until(lambda: rag.get_recent_messages([memory.id], "agent", "session", 10))[0]
+        message = until(lambda: rag.get_recent_messages([memory.id], AGENT, SESSION, 10))[0]
         it.saw(message["content"])
     with Call("Memory.list_memory_messages") as it:
-        listed = memory.list_memory_messages("agent", "session", 1, 50)
+        listed = memory.list_memory_messages(AGENT, SESSION, 1, 50)
         it.saw(listed["messages"]["total_count"], "in a", listed["storage_type"])
     with Call("RAGFlow.search_message") as it:
-        it.saw(len(rag.search_message("zebras", [memory.id], "agent", "session", 0.2, 0.7, 10)), "found")
+        it.saw(len(rag.search_message("zebras", [memory.id], AGENT, SESSION, 0.2, 0.7, 10)), "found")
     with Call("Memory.get_message_content") as it:
         it.saw(memory.get_message_content(message["message_id"])["content"])
     with Call("Memory.update_message_status") as it:

@@ -158,6 +158,7 @@ def test_what_the_local_engine_lacks(
     """The calls for agents and memories go to the routes that a real v0.24.0 was asked at, and read its answers."""
     script = loaded()
     script.NAME = recorded("v0.24", "agent.create.llm").request_body["title"]  # the server finds it by that
+    script.AGENT, script.SESSION = "a" * 32, "s1"  # of the conversation that was recorded
     with serving(*(_answer(name) for name in answers)) as (server, url):
         with RAGFlow("key", url, server_version="0.24.0") as client:
             getattr(script, section)(client, *arguments)
