@@ -10,6 +10,7 @@ from ..protocol import agents
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
 from .calls import AsyncCalls
+from .paging import every
 from .resource import AsyncResource
 from .stream import AsyncStream
 
@@ -94,18 +95,11 @@ class AsyncAgent(AgentFields, AsyncResource):
         )
         return Page([AsyncAgentSession._of(self._client, one) for one in found], found.total)
 
-    async def iter_sessions(
+    def iter_sessions(
         self, orderby: str = "create_time", desc: bool = True, *, user_id: str | None = None
     ) -> AsyncIterator[AsyncAgentSession]:
         """All sessions, a hundred a call."""
-        page = 1
-        while True:
-            found = await self.list_sessions(page, PAGE, orderby, desc, user_id=user_id)
-            for session in found:
-                yield session
-            if len(found) < PAGE:
-                return
-            page += 1
+        return every(lambda page: self.list_sessions(page, PAGE, orderby, desc, user_id=user_id))
 
     async def delete_sessions(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False
@@ -222,16 +216,9 @@ class AsyncAgentCalls(AsyncCalls):
         )
         return Page([AsyncAgent._of(self._client, one) for one in found], found.total)
 
-    async def iter_agents(self, orderby: str = "create_time", desc: bool = True) -> AsyncIterator[AsyncAgent]:
+    def iter_agents(self, orderby: str = "create_time", desc: bool = True) -> AsyncIterator[AsyncAgent]:
         """All agents, a hundred a call."""
-        page = 1
-        while True:
-            found = await self.list_agents(page, PAGE, orderby, desc)
-            for agent in found:
-                yield agent
-            if len(found) < PAGE:
-                return
-            page += 1
+        return every(lambda page: self.list_agents(page, PAGE, orderby, desc))
 
     async def update_agent(
         self,

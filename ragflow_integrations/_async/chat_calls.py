@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ..models import ChatFields, ChatLLM, ChatPrompt, Page, SessionFields
@@ -12,6 +11,7 @@ from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
 from .calls import AsyncCalls
 from .chats import AsyncChat
+from .paging import every
 from .sessions import AsyncSession
 
 __all__ = ["AsyncChatCalls"]
@@ -113,7 +113,7 @@ class AsyncChatCalls(AsyncCalls):
         found = await self._client._run(flow)
         return Page([AsyncChat._of(self._client, one) for one in found], found.total)
 
-    async def iter_chats(
+    def iter_chats(
         self,
         orderby: str = "create_time",
         desc: bool = True,
@@ -121,12 +121,7 @@ class AsyncChatCalls(AsyncCalls):
         owner_ids: Sequence[str] | None = None,
     ) -> AsyncIterator[AsyncChat]:
         """All chat assistants, as ``list_chats`` has them, a hundred per call."""
-        for page in count(1):
-            found = await self.list_chats(page, PAGE, orderby, desc, None, None, keywords, owner_ids)
-            for chat in found:
-                yield chat
-            if len(found) < PAGE:
-                return
+        return every(lambda page: self.list_chats(page, PAGE, orderby, desc, None, None, keywords, owner_ids))
 
     async def delete_chats(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False

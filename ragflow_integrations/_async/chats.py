@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import count
 from typing import Any, Literal, overload
 
 from ..models import ChatFields, Message, Page, SessionFields
 from ..protocol import chats, converse, sessions
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
+from .paging import every
 from .resource import AsyncResource
 from .sessions import AsyncSession
 from .stream import AsyncStream
@@ -96,7 +96,7 @@ class AsyncChat(ChatFields, AsyncResource):
         )
         return Page([self._session(one) for one in found], found.total)
 
-    async def iter_sessions(
+    def iter_sessions(
         self,
         orderby: str = "create_time",
         desc: bool = True,
@@ -104,12 +104,7 @@ class AsyncChat(ChatFields, AsyncResource):
         user_id: str | None = None,
     ) -> AsyncIterator[AsyncSession]:
         """All sessions, as ``list_sessions`` has them, a hundred per call."""
-        for page in count(1):
-            found = await self.list_sessions(page, PAGE, orderby, desc, None, name, user_id)
-            for session in found:
-                yield session
-            if len(found) < PAGE:
-                return
+        return every(lambda page: self.list_sessions(page, PAGE, orderby, desc, None, name, user_id))
 
     async def delete_sessions(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ..errors import InvalidRequestError
@@ -14,6 +13,7 @@ from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
 from .calls import AsyncCalls
 from .chunks import AsyncChunk
 from .datasets import AsyncDataSet
+from .paging import every
 
 __all__ = ["AsyncDatasetCalls"]
 
@@ -104,7 +104,7 @@ class AsyncDatasetCalls(AsyncCalls):
         )
         return Page([AsyncDataSet._of(self._client, one) for one in found], found.total)
 
-    async def iter_datasets(
+    def iter_datasets(
         self,
         orderby: str = "create_time",
         desc: bool = True,
@@ -113,14 +113,11 @@ class AsyncDatasetCalls(AsyncCalls):
         ext: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[AsyncDataSet]:
         """All datasets one after the other, read a hundred at a time; otherwise as ``list_datasets``."""
-        for page in count(1):
-            found = await self.list_datasets(
+        return every(
+            lambda page: self.list_datasets(
                 page, PAGE, orderby, desc, include_parsing_status=include_parsing_status, ext=ext
             )
-            for dataset in found:
-                yield dataset
-            if page * PAGE >= (found.total or 0):
-                return
+        )
 
     async def delete_datasets(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ..errors import PartialError
@@ -16,6 +15,7 @@ from ..protocol.parsing import Parsed
 from .documents import AsyncDocument
 from .ingest import AsyncIngest
 from .knowledge import AsyncKnowledge
+from .paging import every
 
 __all__ = ["AsyncDataSet"]
 
@@ -103,16 +103,11 @@ class AsyncDataSet(DataSetFields, AsyncKnowledge, AsyncIngest):
         )
         return Page([AsyncDocument._of(self._client, one) for one in found], found.total)
 
-    async def iter_documents(
+    def iter_documents(
         self, keywords: str | None = None, orderby: str = "create_time", desc: bool = True, **filters: Any
     ) -> AsyncIterator[AsyncDocument]:
         """All documents one after the other, read a hundred at a time; the filters of ``list_documents``."""
-        for page in count(1):
-            found = await self.list_documents(None, keywords, page, PAGE, orderby, desc, **filters)
-            for document in found:
-                yield document
-            if page * PAGE >= (found.total or 0):
-                return
+        return every(lambda page: self.list_documents(None, keywords, page, PAGE, orderby, desc, **filters))
 
     async def delete_documents(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False

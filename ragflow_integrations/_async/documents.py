@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ..errors import InvalidRequestError
@@ -12,6 +11,7 @@ from ..protocol import chunks, documents
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
 from .chunks import AsyncChunk
+from .paging import every
 from .resource import AsyncResource
 
 __all__ = ["AsyncDocument"]
@@ -78,16 +78,11 @@ class AsyncDocument(DocumentFields, AsyncResource):
         bound = [AsyncChunk._of(self._client, one) for one in found]
         return ChunkPage(bound, found.total, found.document)
 
-    async def iter_chunks(
+    def iter_chunks(
         self, keywords: str | None = None, available: bool | None = None
     ) -> AsyncIterator[AsyncChunk]:
         """All chunks one after the other, read a hundred at a time; otherwise as ``list_chunks``."""
-        for page in count(1):
-            found = await self.list_chunks(keywords, page, PAGE, available=available)
-            for chunk in found:
-                yield chunk
-            if page * PAGE >= (found.total or 0):
-                return
+        return every(lambda page: self.list_chunks(keywords, page, PAGE, available=available))
 
     async def get_chunk(self, chunk_id: str) -> AsyncChunk:
         """One chunk by its id (``GET …/documents/{id}/chunks?id=``); ``NotFoundError`` if there is none."""

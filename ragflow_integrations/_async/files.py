@@ -9,6 +9,7 @@ from ..protocol import files
 from ..protocol.bulk import PAGE
 from ..sources import Uploadable, gathered
 from .calls import AsyncCalls
+from .paging import every
 
 __all__ = ["AsyncFileCalls"]
 
@@ -42,16 +43,11 @@ class AsyncFileCalls(AsyncCalls):
             )
         )
 
-    async def iter_files(
+    def iter_files(
         self, parent_id: str | None = None, keywords: str | None = None
     ) -> AsyncIterator[FileFields]:
         """Every file and folder in a folder, a hundred a call."""
-        page, seen = 1, PAGE
-        while seen == PAGE:
-            found = await self.list_files(parent_id, keywords, page, PAGE)
-            for each in found:
-                yield each
-            page, seen = page + 1, len(found)
+        return every(lambda page: self.list_files(parent_id, keywords, page, PAGE))
 
     async def upload_file(
         self,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from ..models import MemoryFields, MemoryMessage
+from ..models import MemoryFields, MemoryMessage, Page
 from ..protocol import memories
 from ..protocol.bulk import PAGE
 from .calls import AsyncCalls
+from .paging import every
 from .resource import AsyncResource
 
 if TYPE_CHECKING:
@@ -71,18 +72,15 @@ class AsyncMemory(MemoryFields, AsyncResource):
         listed: MessageList = {"message_list": list(found), "total_count": found.total or 0}
         return {"messages": listed, "storage_type": found.storage_type}
 
-    async def iter_messages(
+    def iter_messages(
         self, agent_id: str | Sequence[str] | None = None, keywords: str | None = None
     ) -> AsyncIterator[MemoryMessage]:
         """Every raw message, a hundred a call."""
-        page, seen = 1, PAGE
-        while seen == PAGE:
-            found = await self._client._send(
+        return every(
+            lambda page: self._client._send(
                 memories.messages(self.id, agent_id=agent_id, keywords=keywords, page=page, page_size=PAGE)
             )
-            for each in found:
-                yield each
-            page, seen = page + 1, len(found)
+        )
 
     async def forget_message(self, message_id: int | str) -> bool:
         """Forget a message (``DELETE /messages/{memory}:{message}``): it is neither found nor recent any more.
@@ -141,20 +139,17 @@ class AsyncMemoryCalls(AsyncCalls):
         ``memory_type`` finds those that have one of the types, ``keywords`` a part of the name. What a list
         leaves out, e.g. the prompts, ``get_config()`` has.
         """
-        found = await self._client._send(
-            memories.listing(
-                page=page,
-                page_size=page_size,
-                tenant_id=tenant_id,
-                memory_type=memory_type,
-                storage_type=storage_type,
-                keywords=keywords,
-            )
+        found = await self._memories(
+            page=page,
+            page_size=page_size,
+            tenant_id=tenant_id,
+            memory_type=memory_type,
+            storage_type=storage_type,
+            keywords=keywords,
         )
-        listed = [AsyncMemory._of(self._client, each) for each in found]
-        return {"memory_list": listed, "total_count": found.total or 0}
+        return {"memory_list": list(found), "total_count": found.total or 0}
 
-    async def iter_memories(
+    def iter_memories(
         self,
         tenant_id: str | Sequence[str] | None = None,
         memory_type: str | Sequence[str] | None = None,
@@ -162,12 +157,17 @@ class AsyncMemoryCalls(AsyncCalls):
         keywords: str | None = None,
     ) -> AsyncIterator[AsyncMemory]:
         """Every memory, a hundred a call; arguments as ``list_memory``."""
-        page, seen = 1, PAGE
-        while seen == PAGE:
-            found = await self.list_memory(page, PAGE, tenant_id, memory_type, storage_type, keywords)
-            for each in found["memory_list"]:
-                yield each
-            page, seen = page + 1, len(found["memory_list"])
+        filters: dict[str, Any] = {
+            "tenant_id": tenant_id,
+            "memory_type": memory_type,
+            "storage_type": storage_type,
+            "keywords": keywords,
+        }
+        return every(lambda page: self._memories(page=page, page_size=PAGE, **filters))
+
+    async def _memories(self, **asked: Any) -> Page[AsyncMemory]:
+        found = await self._client._send(memories.listing(**asked))
+        return Page([AsyncMemory._of(self._client, each) for each in found], found.total)
 
     async def delete_memory(self, memory_id: str) -> None:
         """Delete a memory with its messages (``DELETE /memories/{id}``); ``NotFoundError`` if there is none."""

@@ -9,6 +9,7 @@ from ..models import Message, Page, SearchFields
 from ..protocol import searches
 from ..protocol.bulk import PAGE
 from .calls import AsyncCalls
+from .paging import every
 from .resource import AsyncResource
 from .stream import AsyncStream
 
@@ -91,14 +92,9 @@ class AsyncSearchCalls(AsyncCalls):
         )
         return Page([AsyncSearch._of(self._client, each) for each in found], found.total)
 
-    async def iter_searches(self, keywords: str | None = None) -> AsyncIterator[AsyncSearch]:
+    def iter_searches(self, keywords: str | None = None) -> AsyncIterator[AsyncSearch]:
         """Every search application, a hundred a call."""
-        page, seen = 1, PAGE
-        while seen == PAGE:
-            found = await self.list_searches(page, PAGE, keywords=keywords)
-            for each in found:
-                yield each
-            page, seen = page + 1, len(found)
+        return every(lambda page: self.list_searches(page, PAGE, keywords=keywords))
 
     async def delete_search(self, search_id: str) -> None:
         """Delete a search application (``DELETE /searches/{id}``); ``NotFoundError`` if there is none."""

@@ -11,6 +11,7 @@ from ..protocol import agents
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
 from .calls import Calls
+from .paging import every
 from .resource import Resource
 from .stream import Stream
 
@@ -99,14 +100,7 @@ class Agent(AgentFields, Resource):
         self, orderby: str = "create_time", desc: bool = True, *, user_id: str | None = None
     ) -> Iterator[AgentSession]:
         """All sessions, a hundred a call."""
-        page = 1
-        while True:
-            found = self.list_sessions(page, PAGE, orderby, desc, user_id=user_id)
-            for session in found:
-                yield session
-            if len(found) < PAGE:
-                return
-            page += 1
+        return every(lambda page: self.list_sessions(page, PAGE, orderby, desc, user_id=user_id))
 
     def delete_sessions(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False
@@ -225,14 +219,7 @@ class AgentCalls(Calls):
 
     def iter_agents(self, orderby: str = "create_time", desc: bool = True) -> Iterator[Agent]:
         """All agents, a hundred a call."""
-        page = 1
-        while True:
-            found = self.list_agents(page, PAGE, orderby, desc)
-            for agent in found:
-                yield agent
-            if len(found) < PAGE:
-                return
-            page += 1
+        return every(lambda page: self.list_agents(page, PAGE, orderby, desc))
 
     def update_agent(
         self,

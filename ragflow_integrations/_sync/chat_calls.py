@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ..models import ChatFields, ChatLLM, ChatPrompt, Page, SessionFields
@@ -13,6 +12,7 @@ from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
 from .calls import Calls
 from .chats import Chat
+from .paging import every
 from .sessions import Session
 
 __all__ = ["ChatCalls"]
@@ -122,12 +122,7 @@ class ChatCalls(Calls):
         owner_ids: Sequence[str] | None = None,
     ) -> Iterator[Chat]:
         """All chat assistants, as ``list_chats`` has them, a hundred per call."""
-        for page in count(1):
-            found = self.list_chats(page, PAGE, orderby, desc, None, None, keywords, owner_ids)
-            for chat in found:
-                yield chat
-            if len(found) < PAGE:
-                return
+        return every(lambda page: self.list_chats(page, PAGE, orderby, desc, None, None, keywords, owner_ids))
 
     def delete_chats(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any, Literal, overload
 
 from ..models import ChatFields, Message, Page, SessionFields
 from ..protocol import chats, converse, sessions
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
+from .paging import every
 from .resource import Resource
 from .sessions import Session
 from .stream import Stream
@@ -105,12 +105,7 @@ class Chat(ChatFields, Resource):
         user_id: str | None = None,
     ) -> Iterator[Session]:
         """All sessions, as ``list_sessions`` has them, a hundred per call."""
-        for page in count(1):
-            found = self.list_sessions(page, PAGE, orderby, desc, None, name, user_id)
-            for session in found:
-                yield session
-            if len(found) < PAGE:
-                return
+        return every(lambda page: self.list_sessions(page, PAGE, orderby, desc, None, name, user_id))
 
     def delete_sessions(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ..errors import InvalidRequestError
@@ -15,6 +14,7 @@ from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
 from .calls import Calls
 from .chunks import Chunk
 from .datasets import DataSet
+from .paging import every
 
 __all__ = ["DatasetCalls"]
 
@@ -114,14 +114,11 @@ class DatasetCalls(Calls):
         ext: Mapping[str, Any] | None = None,
     ) -> Iterator[DataSet]:
         """All datasets one after the other, read a hundred at a time; otherwise as ``list_datasets``."""
-        for page in count(1):
-            found = self.list_datasets(
+        return every(
+            lambda page: self.list_datasets(
                 page, PAGE, orderby, desc, include_parsing_status=include_parsing_status, ext=ext
             )
-            for dataset in found:
-                yield dataset
-            if page * PAGE >= (found.total or 0):
-                return
+        )
 
     def delete_datasets(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False

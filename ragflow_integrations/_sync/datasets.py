@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ..errors import PartialError
@@ -17,6 +16,7 @@ from ..protocol.parsing import Parsed
 from .documents import Document
 from .ingest import Ingest
 from .knowledge import Knowledge
+from .paging import every
 
 __all__ = ["DataSet"]
 
@@ -108,12 +108,7 @@ class DataSet(DataSetFields, Knowledge, Ingest):
         self, keywords: str | None = None, orderby: str = "create_time", desc: bool = True, **filters: Any
     ) -> Iterator[Document]:
         """All documents one after the other, read a hundred at a time; the filters of ``list_documents``."""
-        for page in count(1):
-            found = self.list_documents(None, keywords, page, PAGE, orderby, desc, **filters)
-            for document in found:
-                yield document
-            if page * PAGE >= (found.total or 0):
-                return
+        return every(lambda page: self.list_documents(None, keywords, page, PAGE, orderby, desc, **filters))
 
     def delete_documents(
         self, ids: Sequence[str] | NotGiven | None = NOT_GIVEN, *, delete_all: bool = False

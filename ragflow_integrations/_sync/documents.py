@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ..errors import InvalidRequestError
@@ -13,6 +12,7 @@ from ..protocol import chunks, documents
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
 from .chunks import Chunk
+from .paging import every
 from .resource import Resource
 
 __all__ = ["Document"]
@@ -81,12 +81,7 @@ class Document(DocumentFields, Resource):
 
     def iter_chunks(self, keywords: str | None = None, available: bool | None = None) -> Iterator[Chunk]:
         """All chunks one after the other, read a hundred at a time; otherwise as ``list_chunks``."""
-        for page in count(1):
-            found = self.list_chunks(keywords, page, PAGE, available=available)
-            for chunk in found:
-                yield chunk
-            if page * PAGE >= (found.total or 0):
-                return
+        return every(lambda page: self.list_chunks(keywords, page, PAGE, available=available))
 
     def get_chunk(self, chunk_id: str) -> Chunk:
         """One chunk by its id (``GET …/documents/{id}/chunks?id=``); ``NotFoundError`` if there is none."""

@@ -10,6 +10,7 @@ from ..protocol import files
 from ..protocol.bulk import PAGE
 from ..sources import Uploadable, gathered
 from .calls import Calls
+from .paging import every
 
 __all__ = ["FileCalls"]
 
@@ -45,12 +46,7 @@ class FileCalls(Calls):
 
     def iter_files(self, parent_id: str | None = None, keywords: str | None = None) -> Iterator[FileFields]:
         """Every file and folder in a folder, a hundred a call."""
-        page, seen = 1, PAGE
-        while seen == PAGE:
-            found = self.list_files(parent_id, keywords, page, PAGE)
-            for each in found:
-                yield each
-            page, seen = page + 1, len(found)
+        return every(lambda page: self.list_files(parent_id, keywords, page, PAGE))
 
     def upload_file(
         self,

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from ..models import MemoryFields, MemoryMessage
+from ..models import MemoryFields, MemoryMessage, Page
 from ..protocol import memories
 from ..protocol.bulk import PAGE
 from .calls import Calls
+from .paging import every
 from .resource import Resource
 
 if TYPE_CHECKING:
@@ -76,14 +77,11 @@ class Memory(MemoryFields, Resource):
         self, agent_id: str | Sequence[str] | None = None, keywords: str | None = None
     ) -> Iterator[MemoryMessage]:
         """Every raw message, a hundred a call."""
-        page, seen = 1, PAGE
-        while seen == PAGE:
-            found = self._client._send(
+        return every(
+            lambda page: self._client._send(
                 memories.messages(self.id, agent_id=agent_id, keywords=keywords, page=page, page_size=PAGE)
             )
-            for each in found:
-                yield each
-            page, seen = page + 1, len(found)
+        )
 
     def forget_message(self, message_id: int | str) -> bool:
         """Forget a message (``DELETE /messages/{memory}:{message}``): it is neither found nor recent any more.
@@ -140,18 +138,15 @@ class MemoryCalls(Calls):
         ``memory_type`` finds those that have one of the types, ``keywords`` a part of the name. What a list
         leaves out, e.g. the prompts, ``get_config()`` has.
         """
-        found = self._client._send(
-            memories.listing(
-                page=page,
-                page_size=page_size,
-                tenant_id=tenant_id,
-                memory_type=memory_type,
-                storage_type=storage_type,
-                keywords=keywords,
-            )
+        found = self._memories(
+            page=page,
+            page_size=page_size,
+            tenant_id=tenant_id,
+            memory_type=memory_type,
+            storage_type=storage_type,
+            keywords=keywords,
         )
-        listed = [Memory._of(self._client, each) for each in found]
-        return {"memory_list": listed, "total_count": found.total or 0}
+        return {"memory_list": list(found), "total_count": found.total or 0}
 
     def iter_memories(
         self,
@@ -161,12 +156,17 @@ class MemoryCalls(Calls):
         keywords: str | None = None,
     ) -> Iterator[Memory]:
         """Every memory, a hundred a call; arguments as ``list_memory``."""
-        page, seen = 1, PAGE
-        while seen == PAGE:
-            found = self.list_memory(page, PAGE, tenant_id, memory_type, storage_type, keywords)
-            for each in found["memory_list"]:
-                yield each
-            page, seen = page + 1, len(found["memory_list"])
+        filters: dict[str, Any] = {
+            "tenant_id": tenant_id,
+            "memory_type": memory_type,
+            "storage_type": storage_type,
+            "keywords": keywords,
+        }
+        return every(lambda page: self._memories(page=page, page_size=PAGE, **filters))
+
+    def _memories(self, **asked: Any) -> Page[Memory]:
+        found = self._client._send(memories.listing(**asked))
+        return Page([Memory._of(self._client, each) for each in found], found.total)
 
     def delete_memory(self, memory_id: str) -> None:
         """Delete a memory with its messages (``DELETE /memories/{id}``); ``NotFoundError`` if there is none."""

@@ -10,6 +10,7 @@ from ..models import Message, Page, SearchFields
 from ..protocol import searches
 from ..protocol.bulk import PAGE
 from .calls import Calls
+from .paging import every
 from .resource import Resource
 from .stream import Stream
 
@@ -94,12 +95,7 @@ class SearchCalls(Calls):
 
     def iter_searches(self, keywords: str | None = None) -> Iterator[Search]:
         """Every search application, a hundred a call."""
-        page, seen = 1, PAGE
-        while seen == PAGE:
-            found = self.list_searches(page, PAGE, keywords=keywords)
-            for each in found:
-                yield each
-            page, seen = page + 1, len(found)
+        return every(lambda page: self.list_searches(page, PAGE, keywords=keywords))
 
     def delete_search(self, search_id: str) -> None:
         """Delete a search application (``DELETE /searches/{id}``); ``NotFoundError`` if there is none."""

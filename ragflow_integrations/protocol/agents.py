@@ -13,9 +13,10 @@ from ..errors import InvalidRequestError, NotFoundError, UnsupportedError
 from ..models import AgentFields, AgentMessage, AgentSessionFields, Page
 from . import deletion
 from .agent_stream import AgentDecoder, answer
-from .bulk import PAGE, all_of
+from .bulk import PAGE
 from .checks import check_id, check_page, check_text, refuse
 from .envelope import envelope, payload
+from .paging import all_of
 from .reading import model, models, nothing, unexpected
 from .reasoning import split_all
 from .versions import Since, Version, request, server_version, supported

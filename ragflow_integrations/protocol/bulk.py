@@ -1,29 +1,16 @@
-"""What takes more calls than one: deleting many, and reading all pages."""
+"""What takes more calls than one because servers limit how much one may name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from ..errors import APIError, PartialError, RAGFlowError
-from ..models import Page
 from .wire import Call, Flow, T, ask
 
-__all__ = ["PAGE", "all_of", "in_batches"]
+__all__ = ["PAGE", "in_batches"]
 
 PAGE = 100
 """The most that servers from v0.26 give or take at once."""
-
-
-def all_of(page: Callable[[int], Call[Page[T]]]) -> Flow[list[T]]:
-    """Everything that a listing has; ``page(n)`` is the call for its n-th page of ``PAGE``."""
-    found: list[T] = []
-    number = 1
-    while True:
-        got = yield from ask(page(number))
-        found += got
-        if len(got) < PAGE:
-            return found
-        number += 1
 
 
 def in_batches(ids: Sequence[str], call: Callable[[list[str]], Call[T]]) -> Flow[list[T]]:

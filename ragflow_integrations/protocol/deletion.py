@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..models import Page
-from .bulk import all_of, in_batches
+from .bulk import in_batches
+from .paging import all_of
 from .reading import nothing
 from .versions import Since, request, server_version
 from .wire import Call, Flow, ask
@@ -34,5 +35,5 @@ def delete(
         yield from ask(Call(request(operation, body={"delete_all": True}, **path), nothing))
         return
     if ids is None:
-        ids = list(dict.fromkeys(one.id for one in (yield from all_of(every))))
+        ids = [one.id for one in (yield from all_of(every))]
     yield from in_batches(ids, some)

@@ -15,10 +15,11 @@ from pydantic import Field
 from ..errors import InvalidRequestError, NotFoundError, PartialError
 from ..models import DocumentFields, Media, Model, Page
 from . import deletion
-from .bulk import PAGE, all_of
+from .bulk import PAGE
 from .checks import check_choice, check_flag, check_number, check_page, check_text, check_update
 from .document_filters import SINCE, checked_filters
 from .envelope import payload
+from .paging import all_of
 from .parser_config import checked_parser_config
 from .reading import at_once, model, models, unexpected
 from .versions import Since, request, supported, to
@@ -89,7 +90,7 @@ def all_ids(dataset_id: str, condition: Mapping[str, Any] | None) -> Flow[list[s
     """The ids of all documents, or of those that a ``metadata_condition`` fits."""
     given = {} if condition is None else checked_filters({"metadata_condition": condition})
     rows = yield from all_of(lambda page: listed(dataset_id, page=page, page_size=PAGE, **given))
-    return list(dict.fromkeys(row.id for row in rows))
+    return [row.id for row in rows]
 
 
 def update(dataset_id: str, document_id: str, fields: Mapping[str, Any]) -> Flow[DocumentFields]:

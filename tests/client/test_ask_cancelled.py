@@ -59,7 +59,7 @@ async def cancelled(task: asyncio.Task[None], server: RawServer, requests: int) 
 def check_clean(server: RawServer, stalling: Stalling) -> None:
     assert [received.line.split(" ")[0] for received in server.requests] == ["POST", "POST", "DELETE"]
     assert json.loads(server.requests[-1].body) == {"ids": ["temporary"]}
-    assert server.wait_for_ends()
+    assert server.wait_for_ends(server.connections)
     assert stalling.left_alone
 
 

@@ -21,13 +21,14 @@ DELETES: dict[str, Any] = {
     "sessions": lambda ids: sessions.delete("c", ids),
 }
 LISTED: dict[str, Any] = {
-    "documents": lambda rows: {"docs": rows, "total": len(rows)},
-    "chunks": lambda rows: {"chunks": rows, "total": len(rows), "doc": None},
+    "documents": lambda rows, total: {"docs": rows, "total": total},
+    "chunks": lambda rows, total: {"chunks": rows, "total": total, "doc": None},
 }
 
 
-def listed(kind: str, *ids: str) -> Any:
-    return LISTED.get(kind, list)([{"id": one} for one in ids])
+def listed(kind: str, ids: list[str], total: int) -> Any:
+    rows = [{"id": one} for one in ids]
+    return LISTED[kind](rows, total) if kind in LISTED else rows
 
 
 def sent(server: Server) -> list[list[str]]:
@@ -49,11 +50,11 @@ def test_nothing_is_not_everything(kind: str, version: Version) -> None:
 def test_everything_of_a_server_without_delete_all(kind: str) -> None:
     """What there is is listed and named, each once though pages repeat it; if there is nothing, nothing is sent."""
     ids = [f"i{number}" for number in range(150)]
-    pages = [listed(kind, *ids[:100]), listed(kind, *ids[90:])]
+    pages = [listed(kind, ids[:100], 150), listed(kind, ids[90:], 150)]
     server = Server([*pages, None, None], version=OLDEST)
     server.drive(DELETES[kind](None))
     assert sent(server) == [ids[:100], ids[100:]]
-    empty = Server([listed(kind)], version=OLDEST)
+    empty = Server([listed(kind, [], 0)], version=OLDEST)
     empty.drive(DELETES[kind](None))
     assert [method for method, _ in empty.asked] == ["GET"]
 

@@ -11,7 +11,8 @@ from ...errors import NotFoundError, PermissionDeniedError, UnsupportedError
 from ...models import ChunkFields, DocumentAggregate, Page
 from ...scope import Scope
 from ..bulk import PAGE
-from ..wire import Call, Decoder, Flow, Request, T, ask
+from ..paging import all_of
+from ..wire import Call, Decoder, Flow, Request, T
 
 __all__ = [
     "Answers",
@@ -116,15 +117,9 @@ def check_whole(scope: Scope, operation: str) -> None:
 
 def every_row(call: Call[Page[T]]) -> Flow[list[T]]:
     """What a listing has on all its pages."""
-    found: list[T] = []
-    number = 1
-    while True:
-        asked = with_query(call.request, page=str(number), page_size=str(PAGE))
-        got = yield from ask(Call(asked, call.read))
-        found += got
-        if len(got) < PAGE if got.total is None else number * PAGE >= got.total:
-            return found
-        number += 1
+    return all_of(
+        lambda number: Call(with_query(call.request, page=str(number), page_size=str(PAGE)), call.read)
+    )
 
 
 def cut(call: Call[Page[T]], keep: Callable[[T], bool]) -> Flow[Page[T]]:
