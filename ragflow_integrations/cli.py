@@ -54,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="key callers must send (default: RAGFLOW_API_KEY, else the kept one, else a new one)",
     )
+    serve.add_argument(
+        "--api-version",
+        choices=("0.27", "0.24"),
+        default="0.27",
+        help="answer as this version of RAGFlow (default: %(default)s)",
+    )
     return parser
 
 
@@ -86,7 +92,7 @@ def _serve(arguments: argparse.Namespace) -> None:
                 engine,
                 arguments.host,
                 arguments.port,
-                accepted,
+                api_version=arguments.api_version,
                 on_ready=lambda url: _announce(url, folder, told),
             )
     except Problem as problem:

@@ -32,6 +32,7 @@ __all__ = [
 LLM_ID = "extractive@Builtin"
 EMPTY_RESPONSE = "Sorry! No relevant content was found in the knowledge base!"
 _ORDER = ("create_time", "update_time", "name")
+_OWNED = "chat_id IN (SELECT id FROM chat WHERE tenant_id = ?)"
 _PROMPT: Row = {
     "system": "Answer from these excerpts only; say so when they do not hold the answer.\n\n{knowledge}",
     "prologue": "Hi! I'm your assistant. What can I do for you?",
@@ -62,28 +63,29 @@ _DEFAULTS: Row = {
 
 def create(db: apsw.Connection, tenant_id: str, fields: Mapping[str, Any]) -> Row:
     """A new chat on datasets that have chunks; a name that is taken is refused."""
-    if _is_taken(db, fields["name"]):
+    if _is_taken(db, tenant_id, fields["name"]):
         raise Refused("duplicated chat name in creating chat")
     dataset_ids = fields.get("dataset_ids") or []
-    _check_datasets(db, dataset_ids)
+    _check_datasets(db, tenant_id, dataset_ids)
     given = {key: fields[key] for key in _DEFAULTS if fields.get(key) is not None}
     settings = _with_date(
         {**_DEFAULTS, **given, "prompt_config": {**_PROMPT, **given.get("prompt_config", {})}}
     )
     identifier, now = new_id(), now_ms()
     db.execute(
-        "INSERT INTO chat VALUES (?, ?, ?, ?, ?, ?)",
-        (identifier, fields["name"], dumped(dataset_ids), dumped(settings), now, now),
+        "INSERT INTO chat(id, tenant_id, name, dataset_ids_json, settings_json, create_time, update_time)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (identifier, tenant_id, fields["name"], dumped(dataset_ids), dumped(settings), now, now),
     )
     return get(db, tenant_id, identifier)
 
 
 def get(db: apsw.Connection, tenant_id: str, identifier: str) -> Row:
     """One chat; ``Missing`` if there is none with this id."""
-    found = row(db, "SELECT * FROM chat WHERE id = ?", (identifier,))
+    found = row(db, "SELECT * FROM chat WHERE id = ? AND tenant_id = ?", (identifier, tenant_id))
     if found is None:
         raise Missing(f"Chat({identifier}) not found.")
-    return _wire(db, found, tenant_id)
+    return _wire(db, found)
 
 
 class Filters(Paging, total=False):
@@ -96,19 +98,24 @@ class Filters(Paging, total=False):
 
 def listed(db: apsw.Connection, tenant_id: str, **filters: Unpack[Filters]) -> tuple[list[Row], int]:
     """One page of the chats that fit, and how many fit."""
-    named = {"instr(lower(name), lower(?))": filters.get("keywords") or None, "name = ?": filters.get("name")}
-    found, total = store.listed(db, "chat", {"id = ?": filters.get("id"), **named}, filters, _ORDER)
-    return [_wire(db, each, tenant_id) for each in found], total
+    tests = {
+        "tenant_id = ?": tenant_id,
+        "id = ?": filters.get("id"),
+        "instr(lower(name), lower(?))": filters.get("keywords") or None,
+        "name = ?": filters.get("name"),
+    }
+    found, total = store.listed(db, "chat", tests, filters, _ORDER)
+    return [_wire(db, each) for each in found], total
 
 
 def update(db: apsw.Connection, tenant_id: str, identifier: str, fields: Mapping[str, Any]) -> Row:
     """Change a chat; the values replace the old ones."""
     old = get(db, tenant_id, identifier)
     name = fields.get("name") or old["name"]
-    if _is_taken(db, name, besides=identifier):
+    if _is_taken(db, tenant_id, name, besides=identifier):
         raise Refused("duplicated chat name")
     dataset_ids = (fields["dataset_ids"] or []) if "dataset_ids" in fields else old["dataset_ids"]
-    _check_datasets(db, [each for each in dataset_ids if each not in old["dataset_ids"]])
+    _check_datasets(db, tenant_id, [each for each in dataset_ids if each not in old["dataset_ids"]])
     settings = {key: fields.get(key, old[key]) for key in _DEFAULTS}
     db.execute(
         "UPDATE chat SET name = ?, dataset_ids_json = ?, settings_json = ?, update_time = ? WHERE id = ?",
@@ -117,9 +124,9 @@ def update(db: apsw.Connection, tenant_id: str, identifier: str, fields: Mapping
     return get(db, tenant_id, identifier)
 
 
-def delete(db: apsw.Connection, ids: Sequence[str] | None) -> int:
+def delete(db: apsw.Connection, tenant_id: str, ids: Sequence[str] | None) -> int:
     """Delete these chats (None: all) with their sessions and say how many went; unknown ids are passed over."""
-    where, bindings = conditions({"id IN": ids})
+    where, bindings = conditions({"tenant_id = ?": tenant_id, "id IN": ids})
     db.execute(f"DELETE FROM chat{where}", bindings)
     return db.changes()
 
@@ -138,7 +145,7 @@ def create_session(db: apsw.Connection, tenant_id: str, chat: Row, name: str) ->
 
 def get_session(db: apsw.Connection, tenant_id: str, identifier: str) -> Row:
     """One session; ``Missing`` if there is none with this id."""
-    found = row(db, "SELECT * FROM session WHERE id = ?", (identifier,))
+    found = row(db, f"SELECT * FROM session WHERE id = ? AND {_OWNED}", (identifier, tenant_id))
     if found is None:
         raise Missing("Session not found!")
     return _session_wire(found, tenant_id)
@@ -148,7 +155,12 @@ def listed_sessions(
     db: apsw.Connection, tenant_id: str, chat_id: str, **filters: Unpack[Filters]
 ) -> list[Row]:
     """One page of a chat's sessions that fit."""
-    tests = {"chat_id = ?": chat_id, "id = ?": filters.get("id"), "name = ?": filters.get("name")}
+    tests = {
+        "chat_id = ?": chat_id,
+        _OWNED: tenant_id,
+        "id = ?": filters.get("id"),
+        "name = ?": filters.get("name"),
+    }
     found, _ = store.listed(db, "session", tests, filters, _ORDER)
     return [_session_wire(each, tenant_id) for each in found]
 
@@ -163,9 +175,9 @@ def update_session(db: apsw.Connection, tenant_id: str, identifier: str, fields:
     return get_session(db, tenant_id, identifier)
 
 
-def delete_sessions(db: apsw.Connection, chat_id: str, ids: Sequence[str] | None) -> int:
+def delete_sessions(db: apsw.Connection, tenant_id: str, chat_id: str, ids: Sequence[str] | None) -> int:
     """Delete these sessions of a chat (None: all); unknown ids are passed over. Returns how many went."""
-    where, bindings = conditions({"chat_id = ?": chat_id, "id IN": ids})
+    where, bindings = conditions({"chat_id = ?": chat_id, _OWNED: tenant_id, "id IN": ids})
     db.execute(f"DELETE FROM session{where}", bindings)
     return db.changes()
 
@@ -182,9 +194,10 @@ def append_turn(db: apsw.Connection, identifier: str, messages: Sequence[Row], r
     )
 
 
-def _check_datasets(db: apsw.Connection, dataset_ids: Sequence[str]) -> None:
+def _check_datasets(db: apsw.Connection, tenant_id: str, dataset_ids: Sequence[str]) -> None:
+    sql = "SELECT chunk_count FROM dataset WHERE id = ? AND tenant_id = ?"
     for identifier in dataset_ids:
-        found = row(db, "SELECT chunk_count FROM dataset WHERE id = ?", (identifier,))
+        found = row(db, sql, (identifier, tenant_id))
         if found is None:
             raise Missing(f"You don't own the dataset {identifier}")
         if not found["chunk_count"]:
@@ -200,18 +213,19 @@ def _with_date(settings: Row) -> Row:
     return merged(settings, {"prompt_config": {"parameters": [*parameters, _DATE]}})
 
 
-def _is_taken(db: apsw.Connection, name: str, *, besides: str = "") -> bool:
-    return row(db, "SELECT 1 FROM chat WHERE name = ? AND id <> ?", (name, besides)) is not None
+def _is_taken(db: apsw.Connection, tenant_id: str, name: str, *, besides: str = "") -> bool:
+    sql = "SELECT 1 FROM chat WHERE tenant_id = ? AND name = ? AND id <> ?"
+    return row(db, sql, (tenant_id, name, besides)) is not None
 
 
-def _wire(db: apsw.Connection, stored: Row, tenant_id: str) -> Row:
+def _wire(db: apsw.Connection, stored: Row) -> Row:
     chat = loaded(stored)
     names = {
         each: name
         for each in chat.pop("dataset_ids")
         for (name,) in db.execute("SELECT name FROM dataset WHERE id = ?", (each,))
     }
-    owner = {"tenant_id": tenant_id, "tenant_llm_id": None, "tenant_rerank_id": None, "status": "1"}
+    owner = {"tenant_llm_id": None, "tenant_rerank_id": None, "status": "1"}
     settings = chat.pop("settings")
     return dated({**chat, **settings, **owner, "dataset_ids": list(names), "kb_names": list(names.values())})
 

@@ -134,10 +134,13 @@ def wire(stored: Row) -> Row:
     }
 
 
-def get(db: apsw.Connection, identifier: str) -> Row:
+def get(db: apsw.Connection, tenant_id: str, identifier: str) -> Row:
     """One chunk as the wire's chunk lists have it; ``Missing`` if there is none with this id."""
-    sql = f"SELECT {_COLUMNS} FROM chunk JOIN document ON document.id = document_id WHERE chunk.id = ?"
-    found = rows(db, sql, (identifier,))
+    sql = (
+        f"SELECT {_COLUMNS} FROM chunk JOIN document ON document.id = document_id"
+        " JOIN dataset ON dataset.id = chunk.dataset_id WHERE chunk.id = ? AND tenant_id = ?"
+    )
+    found = rows(db, sql, (identifier, tenant_id))
     if not found:
         raise Missing(f"Chunk not found: {identifier}")
     return wire(found[0])

@@ -15,6 +15,7 @@ from .store import Paging, Row, row
 
 __all__ = [
     "check_embedder",
+    "check_owner",
     "create",
     "default_parser_config",
     "delete",
@@ -113,21 +114,28 @@ def create(db: apsw.Connection, tenant_id: str, embedder: Embedder, fields: Mapp
     config = default_parser_config(settings["chunk_method"])
     settings["parser_config"] = merged(config, fields.get("parser_config") or {})
     dataset_id, now = new_id(), now_ms()
-    name = free_name(fields["name"], lambda name: _is_taken(db, name))
+    name = free_name(fields["name"], lambda name: _is_taken(db, tenant_id, name))
     db.execute(
-        "INSERT INTO dataset(id, name, settings_json, embedder, dimensions, create_time, update_time)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (dataset_id, name, dumped(settings), embedder.name, embedder.dimensions, now, now),
+        "INSERT INTO dataset(id, tenant_id, name, settings_json, embedder, dimensions, create_time, update_time)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (dataset_id, tenant_id, name, dumped(settings), embedder.name, embedder.dimensions, now, now),
     )
     return get(db, tenant_id, dataset_id)
 
 
 def get(db: apsw.Connection, tenant_id: str, dataset_id: str) -> Row:
     """One dataset; ``Missing`` if there is none with this id."""
-    found = row(db, "SELECT * FROM dataset WHERE id = ?", (dataset_id,))
+    found = row(db, "SELECT * FROM dataset WHERE id = ? AND tenant_id = ?", (dataset_id, tenant_id))
     if found is None:
         raise Missing(f"You don't own the dataset {dataset_id}.")
-    return _wire(found, tenant_id)
+    return _wire(found)
+
+
+def check_owner(db: apsw.Connection, tenant_id: str, dataset_ids: Sequence[str]) -> None:
+    """``Missing`` names the first of these datasets that is not the tenant's."""
+    for dataset_id in dataset_ids:
+        if not row(db, "SELECT 1 FROM dataset WHERE id = ? AND tenant_id = ?", (dataset_id, tenant_id)):
+            raise Missing(f"You don't own the dataset {dataset_id}.")
 
 
 def check_embedder(db: apsw.Connection, dataset_id: str, embedder: Embedder) -> None:
@@ -153,16 +161,16 @@ class Filters(Paging, total=False):
 
 def listed(db: apsw.Connection, tenant_id: str, **filters: Unpack[Filters]) -> tuple[list[Row], int]:
     """One page of the datasets that fit, and how many fit."""
-    tests = {"id = ?": filters.get("id"), "name = ?": filters.get("name"), "id IN": filters.get("ids")}
-    found, total = store.listed(db, "dataset", tests, filters, _ORDER)
-    return [_wire(each, tenant_id) for each in found], total
+    named = {"id = ?": filters.get("id"), "name = ?": filters.get("name"), "id IN": filters.get("ids")}
+    found, total = store.listed(db, "dataset", {"tenant_id = ?": tenant_id, **named}, filters, _ORDER)
+    return [_wire(each) for each in found], total
 
 
 def update(db: apsw.Connection, tenant_id: str, dataset_id: str, fields: Mapping[str, Any]) -> Row:
     """Change settings; ``parser_config`` is merged into the old one, other values replace."""
     old = get(db, tenant_id, dataset_id)
     name = fields.get("name") or old["name"]
-    if _is_taken(db, name, besides=dataset_id):
+    if _is_taken(db, tenant_id, name, besides=dataset_id):
         raise Refused(f"Dataset name '{name}' already exists")
     settings = {key: fields.get(key, old[key]) for key in (*_DEFAULTS, "embedding_model")}
     settings["parser_config"] = merged(_base_config(old, settings), fields.get("parser_config") or {})
@@ -173,12 +181,12 @@ def update(db: apsw.Connection, tenant_id: str, dataset_id: str, fields: Mapping
     return get(db, tenant_id, dataset_id)
 
 
-def delete(db: apsw.Connection, ids: Sequence[str] | None) -> list[str]:
+def delete(db: apsw.Connection, tenant_id: str, ids: Sequence[str] | None) -> list[str]:
     """Delete these datasets (None: all) with all that is in them, and say which went.
 
     ``Missing`` names those that are unknown; then none goes.
     """
-    known = {each: None for (each,) in db.execute("SELECT id FROM dataset")}
+    known = dict(db.execute("SELECT id, NULL FROM dataset WHERE tenant_id = ?", (tenant_id,)))
     chosen = list(known if ids is None else dict.fromkeys(ids))
     unknown = [each for each in chosen if each not in known]
     if unknown:
@@ -199,12 +207,13 @@ def _base_config(old: Row, settings: Row) -> Row:
     return default_parser_config(settings["chunk_method"])
 
 
-def _is_taken(db: apsw.Connection, name: str, *, besides: str = "") -> bool:
-    return row(db, "SELECT 1 FROM dataset WHERE name = ? AND id <> ?", (name, besides)) is not None
+def _is_taken(db: apsw.Connection, tenant_id: str, name: str, *, besides: str = "") -> bool:
+    sql = "SELECT 1 FROM dataset WHERE tenant_id = ? AND name = ? AND id <> ?"
+    return row(db, sql, (tenant_id, name, besides)) is not None
 
 
-def _wire(stored: Row, tenant_id: str) -> Row:
-    decoded = loaded(stored)
+def _wire(stored: Row) -> Row:
+    decoded, tenant_id = loaded(stored), stored["tenant_id"]
     own = {key: decoded[key] for key in _OWN}
     owner = {"tenant_id": tenant_id, "created_by": tenant_id, "tenant_embd_id": None, "status": "1"}
     return dated({**own, **decoded["settings"], **owner, **_NEVER_RUN})

@@ -41,6 +41,7 @@ _ORDER = (
     "suffix",
 )
 _NONE = "{}"  # metadata, as stored
+_OWNED = "dataset_id IN (SELECT id FROM dataset WHERE tenant_id = ?)"
 _TYPES = {"pdf": "pdf"}
 _TYPES |= dict.fromkeys(
     ("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp", "svg", "ico", "mp4", "avi", "mkv"), "visual"
@@ -80,7 +81,7 @@ def add(db: apsw.Connection, tenant_id: str, dataset: Row, name: str, data: byte
 
 def get(db: apsw.Connection, tenant_id: str, document_id: str) -> Row:
     """One document; ``Missing`` if there is none with this id."""
-    found = row(db, "SELECT * FROM document WHERE id = ?", (document_id,))
+    found = row(db, f"SELECT * FROM document WHERE id = ? AND {_OWNED}", (document_id, tenant_id))
     if found is None:
         raise Missing(f"you don't own the document {document_id}")
     return _wire(found, tenant_id)
@@ -91,9 +92,9 @@ def size(db: apsw.Connection, dataset_id: str) -> int:
     return int(scalar(db, "SELECT coalesce(sum(size), 0) FROM document WHERE dataset_id = ?", (dataset_id,)))
 
 
-def read(db: apsw.Connection, document_id: str) -> bytes:
+def read(db: apsw.Connection, tenant_id: str, document_id: str) -> bytes:
     """The file's bytes."""
-    found = row(db, "SELECT sha256 FROM document WHERE id = ?", (document_id,))
+    found = row(db, f"SELECT sha256 FROM document WHERE id = ? AND {_OWNED}", (document_id, tenant_id))
     if found is None:
         raise Missing("document not found")
     return blobs.read(db, found["sha256"])
@@ -118,6 +119,7 @@ def listed(
     """One page of the documents of a dataset that fit, and how many fit."""
     tests = {
         "dataset_id = ?": dataset_id,
+        _OWNED: tenant_id,
         "id = ?": filters.get("id"),
         "name = ?": filters.get("name"),
         "instr(lower(name), lower(?))": filters.get("keywords") or None,

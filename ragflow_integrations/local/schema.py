@@ -109,4 +109,55 @@ CREATE TABLE session(
 CREATE INDEX session_by_chat ON session(chat_id);
 """
 
-MIGRATIONS = (_FIRST,)
+# Several keys, each a tenant of its own: names are unique for a tenant only.
+_TENANTS = """
+CREATE TABLE token(
+    token TEXT PRIMARY KEY,
+    beta TEXT NOT NULL UNIQUE,
+    tenant_id TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE new_dataset(
+    id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE NOCASE,
+    settings_json TEXT NOT NULL,
+    embedder TEXT NOT NULL,
+    dimensions INTEGER NOT NULL,
+    document_count INTEGER NOT NULL DEFAULT 0,
+    chunk_count INTEGER NOT NULL DEFAULT 0,
+    token_num INTEGER NOT NULL DEFAULT 0,
+    appended INTEGER NOT NULL DEFAULT 0,
+    removed INTEGER NOT NULL DEFAULT 0,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL,
+    UNIQUE(tenant_id, name)
+);
+INSERT INTO new_dataset
+SELECT id, (SELECT value FROM setting WHERE name = 'tenant_id'), name, settings_json, embedder, dimensions,
+    document_count, chunk_count, token_num, appended, removed, create_time, update_time
+FROM dataset ORDER BY rowid;
+DROP TABLE dataset;
+ALTER TABLE new_dataset RENAME TO dataset;
+
+CREATE TABLE new_chat(
+    id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE NOCASE,
+    dataset_ids_json TEXT NOT NULL,
+    settings_json TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL,
+    UNIQUE(tenant_id, name)
+);
+INSERT INTO new_chat
+SELECT id, (SELECT value FROM setting WHERE name = 'tenant_id'), name, dataset_ids_json, settings_json,
+    create_time, update_time
+FROM chat ORDER BY rowid;
+DROP TABLE chat;
+ALTER TABLE new_chat RENAME TO chat;
+"""
+
+MIGRATIONS = (_FIRST, _TENANTS)

@@ -31,7 +31,12 @@ class Running:
 
 
 def serve(
-    engine: Engine, host: str, port: int, api_key: str, *, on_ready: Callable[[str], None] = lambda url: None
+    engine: Engine,
+    host: str,
+    port: int,
+    *,
+    api_version: str = "0.27",
+    on_ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve the engine until Ctrl+C or SIGTERM; call from the main thread.
 
@@ -43,7 +48,7 @@ def serve(
     try:
         on_ready(_url(listener))
         # uvicorn stops at either signal and raises it again when it has finished
-        _server(engine, api_key).run(sockets=[listener])
+        _server(engine, api_version).run(sockets=[listener])
     except KeyboardInterrupt:
         return
     finally:
@@ -53,16 +58,22 @@ def serve(
 
 @contextmanager
 def running_server(
-    engine: Engine, *, api_key: str | None = None, host: str = "127.0.0.1", port: int = 0
+    engine: Engine,
+    *,
+    api_key: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    api_version: str = "0.27",
 ) -> Iterator[Running]:
     """Serve the engine from a thread while the ``with`` block runs, on a free port unless one is given.
 
-    Connections are accepted from the first line of the block on. ``api_key`` defaults to the engine's own key.
+    Connections are accepted from the first line of the block on. ``api_key`` becomes the owner's key, which
+    is the kept one otherwise; it answers as RAGFlow of ``api_version``.
     Raises ``OSError`` if the port is taken; the engine stays open.
     """
-    key = api_key or engine.api_key()
+    key = engine.api_key(api_key)
     listener = _listen(host, port)
-    server = _server(engine, key)
+    server = _server(engine, api_version)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="ragflow-local-server")
     thread.start()
     try:
@@ -97,9 +108,9 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _server(engine: Engine, api_key: str) -> uvicorn.Server:
+def _server(engine: Engine, api_version: str) -> uvicorn.Server:
     config = uvicorn.Config(
-        build_app(engine, api_key=api_key),
+        build_app(engine, api_version=api_version),
         access_log=False,
         lifespan="off",
         log_config=None,

@@ -141,13 +141,16 @@ class Store:
             )
 
     def _migrate(self) -> None:
+        if scalar(self._writer, "PRAGMA user_version") == len(MIGRATIONS):
+            return
+        # a table that is made anew must not take along what refers to it
+        self._writer.execute("PRAGMA foreign_keys = 0")
         with self.write() as db:
-            missing = MIGRATIONS[scalar(db, "PRAGMA user_version") :]
-            for script in missing:
+            for script in MIGRATIONS[scalar(db, "PRAGMA user_version") :]:
                 db.execute(script)
-            if missing:
-                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        self._writer.execute("PRAGMA foreign_keys = 1")
 
     def _check(self) -> None:
         if self._closed:

@@ -91,7 +91,7 @@ class LocalApp:
             self._engine = open_engine(self.path)
         except (Problem, OSError) as problem:
             raise ConfigurationError(f"the local engine cannot be opened: {problem}") from problem
-        return build_app(self._engine, api_key=None)
+        return build_app(self._engine, with_keys=False)
 
 
 class LocalTransport:

@@ -52,7 +52,7 @@ def filled(engine: Engine, texts: dict[str, bytes] = TEXTS) -> dict[str, Any]:
 
 def check_truth(engine: Engine) -> None:
     """Every counter equals what is there, and table, index and files hold the same things."""
-    with engine._store.read() as db:
+    with engine._shared.store.read() as db:
         wrong = rows(
             db,
             "SELECT id, name FROM dataset WHERE"

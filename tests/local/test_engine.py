@@ -548,7 +548,7 @@ def test_another_process_that_writes_for_long_is_named(
     """A writer that waits too long for another process says so instead of hanging or failing darkly."""
     monkeypatch.setattr("ragflow_integrations.local.store._BUSY_MS", 1000)
     refused = pytest.raises(InUse, match="locked by another process for 1 seconds")
-    with Engine(tmp_path) as one, Engine(tmp_path) as two, one._store.write(), refused:
+    with Engine(tmp_path) as one, Engine(tmp_path) as two, one._shared.store.write(), refused:
         two.create_dataset({"name": "kb"})
 
 
@@ -563,3 +563,52 @@ def test_names_that_differ_in_case_only(engine: Engine) -> None:
     with pytest.raises(Refused, match="Duplicated document name"):
         engine.update_document(second, {"name": "Ä.txt"})
     assert engine.update_document(first, {"name": "Ä.TXT"})["name"] == "Ä.TXT"
+
+
+def test_tenants_do_not_see_each_other(tmp_path: Path) -> None:
+    """Another key's tenant has nothing of the owner's, by whatever id, and may use the same names."""
+    with Engine(tmp_path) as owner:
+        dataset = filled(owner)
+        document = owner.list_documents(dataset["id"], **NEWEST)[0][0]
+        chunk = owner.list_chunks(document["id"], page=1, page_size=1)[0][0]
+        chat = owner.create_chat({"name": "helper", "dataset_ids": [dataset["id"]]})
+        session = owner.create_session(chat["id"], "first")
+        other = owner.add_tenant("ragflow-other")
+        assert owner.tenant_with("ragflow-other") is not None
+        assert other.tenant_id != owner.tenant_id
+        assert other.list_datasets(**NEWEST) == other.list_chats(**NEWEST) == ([], 0)
+        assert other.list_documents(dataset["id"], **NEWEST) == ([], 0)
+        assert other.list_sessions(chat["id"], **NEWEST) == []
+        found = [
+            other.get_dataset(dataset["id"]),
+            other.get_document(document["id"]),
+            other.get_chunk(chunk["id"]),
+            other.get_chat(chat["id"]),
+            other.get_session(session["id"]),
+        ]
+        assert found == [None] * 5
+        for call in (
+            lambda: other.retrieve(Retrieval("zebra", [dataset["id"]])),
+            lambda: other.read_document(document["id"]),
+            lambda: other.metadata([dataset["id"]]),
+            lambda: other.dataset_size(dataset["id"]),
+            lambda: other.list_chunks(document["id"], page=1, page_size=1),
+            lambda: other.add_chunk(document["id"], "mine"),
+            lambda: other.update_chunk(chunk["id"], {"content": "mine"}),
+            lambda: other.delete_chunks(document["id"], None),
+            lambda: other.update_document(document["id"], {"name": "mine.txt"}),
+            lambda: other.delete_documents(dataset["id"], None),
+            lambda: other.start_parsing([document["id"]]),
+            lambda: other.update_dataset(dataset["id"], {"name": "mine"}),
+            lambda: other.delete_datasets([dataset["id"]]),
+            lambda: other.create_chat({"name": "mine", "dataset_ids": [dataset["id"]]}),
+            lambda: other.update_chat(chat["id"], {"name": "mine"}),
+            lambda: other.update_session(session["id"], {"name": "mine"}),
+        ):
+            with pytest.raises(Missing):
+                call()
+        assert other.delete_chats(None) == other.delete_datasets(None) == 0
+        assert other.delete_sessions(chat["id"], None) == 0
+        assert other.create_dataset({"name": dataset["name"]})["name"] == dataset["name"]
+        assert owner.get_session(session["id"]) is not None
+        check_truth(owner)

@@ -209,7 +209,7 @@ def test_closing_keeps_the_queue(tmp_path: Path) -> None:
     assert embedder.reached.wait(20)
     closing = threading.Thread(target=engine.close)
     closing.start()
-    while not engine._parser._closing.is_set():
+    while not engine._shared.parser._closing.is_set():
         threading.Event().wait(0.01)
     embedder.release.set()
     closing.join()
@@ -222,14 +222,14 @@ def test_closing_keeps_the_queue(tmp_path: Path) -> None:
 def test_the_parser_sleeps_when_there_is_nothing_to_do(tmp_path: Path) -> None:
     """No thread is left once the queue is empty, and none is made before there is work."""
     with Engine(tmp_path) as engine:
-        assert engine._parser._thread is None
+        assert engine._shared.parser._thread is None
         document = engine.add_document(engine.create_dataset({"name": "kb"})["id"], "a.txt", b"x")
         parsed(engine, [document["id"]])
         for _ in range(200):
-            if engine._parser._thread is None:
+            if engine._shared.parser._thread is None:
                 break
             threading.Event().wait(0.01)
-        assert engine._parser._thread is None
+        assert engine._shared.parser._thread is None
 
 
 def test_two_processes_share_the_work(tmp_path: Path) -> None:

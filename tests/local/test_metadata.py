@@ -259,7 +259,7 @@ def test_thousands_of_documents_are_filtered_quickly() -> None:
     """Finding the fitting ones of 5,000 documents, and searching in 4,500 of them, takes a fraction of a second."""
     with Engine(":memory:") as engine:
         dataset = filled(engine)["id"]
-        with engine._store.write() as db:
+        with engine._shared.store.write() as db:
             [pattern] = rows(db, "SELECT * FROM document WHERE name = 'zebra.txt'")
             columns = ", ".join(pattern)
             for number in range(5000):

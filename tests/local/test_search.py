@@ -241,9 +241,9 @@ def test_nothing_better_is_left_out(pydoc: tuple[Engine, str], question: str, we
 
 def every_similarity(engine: Engine, query: Retrieval) -> list[float]:
     """The similarity of all chunks to a question, one by one."""
-    asked, [vector] = analyse(query.question), engine._embedder.embed([query.question])
-    with engine._store.read() as db:
-        matrix = engine._matrices.get(db, query.dataset_ids[0])
+    asked, [vector] = analyse(query.question), engine._shared.embedder.embed([query.question])
+    with engine._shared.store.read() as db:
+        matrix = engine._shared.matrices.get(db, query.dataset_ids[0])
         terms = {each["row"]: each["terms"] for each in rows(db, "SELECT row, terms FROM chunk_index")}
     assert len(terms) == len(matrix.numbers)
     cosines = dict(zip(matrix.numbers.tolist(), (matrix.vectors @ vector).tolist(), strict=True))
@@ -285,7 +285,7 @@ def test_frequent_words_are_given_up_first(
     engine, dataset_id = pydoc
     monkeypatch.setattr(search, "_POSTINGS", 50)
     query = Retrieval("How is the nonlocal statement of a function different?", [dataset_id])
-    with engine._store.read() as db:
+    with engine._shared.store.read() as db:
         chosen = search._affordable(db, analyse(query.question))
     assert "nonloc" in " ".join(chosen)
     assert len(chosen) < len(analyse(query.question).terms)

@@ -14,8 +14,8 @@ import pytest
 
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.problems import Refused
-from ragflow_integrations.local.schema import MIGRATIONS
-from ragflow_integrations.local.store import Store, rows, scalar
+from ragflow_integrations.local.schema import APPLICATION_ID, MIGRATIONS
+from ragflow_integrations.local.store import Store, row, rows, scalar
 
 
 @pytest.fixture
@@ -229,3 +229,32 @@ def test_a_full_disk_is_named(store: Store) -> None:
     put(store, "small")
     with store.read() as db:
         assert names(db) == ["kept", "small"]
+
+
+def test_a_folder_of_the_first_schema_is_migrated(tmp_path: Path) -> None:
+    """What was there before tenants keeps its ids, chunks and sessions, and belongs to the folder's owner."""
+    with apsw.Connection(str(tmp_path / "knowledge.db")) as db:
+        db.execute(MIGRATIONS[0])
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+        db.execute("INSERT INTO setting VALUES ('tenant_id', 'me')")
+        db.execute("INSERT INTO dataset VALUES ('d', 'laws', '{}', 'e', 4, 1, 1, 9, 1, 0, 5, 6)")
+        db.execute("INSERT INTO chunk VALUES (7, 'k', 'd', 'f', 0, 'text', '[]', '[]', 1, 1, 5)")
+        db.execute("INSERT INTO chat VALUES ('c', 'lawyer', '[\"d\"]', '{}', 5, 6)")
+        db.execute("INSERT INTO session VALUES ('s', 'c', 'first', '[]', '[]', 5, 6)")
+    db.close()
+    store = Store(tmp_path)
+    try:
+        with store.read() as db:
+            assert row(db, "SELECT tenant_id, name, token_num FROM dataset WHERE id = 'd'") == {
+                "tenant_id": "me",
+                "name": "laws",
+                "token_num": 9,
+            }
+            assert scalar(db, "SELECT tenant_id FROM chat WHERE id = 'c'") == "me"
+            assert scalar(db, "SELECT count(*) FROM session") == 1
+            assert scalar(db, "SELECT content FROM chunk WHERE row = 7") == "text"
+            assert scalar(db, "PRAGMA foreign_keys") == 1
+            assert scalar(db, "PRAGMA user_version") == len(MIGRATIONS)
+    finally:
+        store.close()

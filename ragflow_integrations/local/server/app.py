@@ -1,9 +1,9 @@
-"""The ASGI application: routes, key check, and every error as RAGFlow words it."""
+"""The ASGI application: routes, keys, and every error as RAGFlow words it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -16,99 +16,51 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..problems import Problem
-from . import (
-    chats,
-    chunks,
-    completions,
-    datasets,
-    documents,
-    metadata,
-    openai,
-    parsing,
-    retrieval,
-    sessions,
-    system,
-)
-from .auth import check_key
-from .call import Call
+from .auth import Gate, OpenGate
+from .call import Call, Handler
+from .dialect import Dialect
 from .envelope import EXCEPTION, JSON, Fail
+from .v024 import V024
+from .v027 import V027
 
 if TYPE_CHECKING:
     from ..engine import Engine
 
-__all__ = ["build_app", "served"]
+__all__ = ["DIALECTS", "build_app", "served"]
 
-Handler = Callable[[Call], Response]
+DIALECTS: Mapping[str, Dialect] = {"0.27": V027, "0.24": V024}
 
 _log = logging.getLogger(__name__)
 
-_DATASET = "/datasets/{dataset_id}"
-_DOCUMENT = _DATASET + "/documents/{document_id}"
-_CHAT = "/chats/{chat_id}"
-_SESSION = _CHAT + "/sessions/{session_id}"
 
-_ROUTES: dict[str, dict[str, Handler]] = {
-    "/datasets": {"POST": datasets.create, "GET": datasets.list_, "DELETE": datasets.delete},
-    _DATASET: {"GET": datasets.get, "PUT": datasets.update},
-    _DATASET + "/documents": {"POST": documents.upload, "GET": documents.list_, "DELETE": documents.delete},
-    _DATASET + "/documents/parse": {"POST": parsing.parse},
-    _DATASET + "/documents/stop": {"POST": parsing.stop},
-    _DATASET + "/chunks": {"POST": parsing.start_chunking, "DELETE": parsing.stop_chunking},
-    _DATASET + "/documents/metadatas": {"PATCH": metadata.patch},
-    _DATASET + "/metadata/summary": {"GET": metadata.summarize},
-    _DATASET + "/metadata/update": {"POST": metadata.update},
-    _DOCUMENT: {"GET": documents.download, "PATCH": documents.update, "PUT": documents.update},
-    _DOCUMENT + "/chunks": {
-        "POST": chunks.add,
-        "GET": chunks.list_,
-        "PATCH": chunks.switch,
-        "DELETE": chunks.delete,
-    },
-    _DOCUMENT + "/chunks/{chunk_id}": {"GET": chunks.get, "PATCH": chunks.update, "PUT": chunks.update},
-    "/documents/{document_id}": {"GET": documents.download},
-    "/retrieval": {"POST": retrieval.retrieve},
-    "/chats": {"POST": chats.create, "GET": chats.list_, "DELETE": chats.delete},
-    _CHAT: {"GET": chats.get, "PUT": chats.replace, "PATCH": chats.patch, "DELETE": chats.delete_one},
-    _CHAT + "/sessions": {"POST": sessions.create, "GET": sessions.list_, "DELETE": sessions.delete},
-    _SESSION: {"GET": sessions.get, "PATCH": sessions.update, "PUT": sessions.update},
-    "/chat/completions": {"POST": completions.complete},
-    _CHAT + "/completions": {"POST": completions.complete},
-    "/openai/{chat_id}/chat/completions": {"POST": openai.complete},
-    "/chats_openai/{chat_id}/chat/completions": {"POST": openai.complete},
-    "/chat/recommendation": {"POST": completions.related_questions},
-    "/sessions/related_questions": {"POST": completions.related_questions},
-    "/system/status": {"GET": system.status},
-}
-_REFUSING: frozenset[Handler] = frozenset({completions.related_questions})  # these say that they need a model
-_WITHOUT_KEY: dict[str, dict[str, Handler]] = {
-    "/api/v1/system/ping": {"GET": system.ping},
-    "/api/v1/system/version": {"GET": system.version},
-    "/api/v1/system/healthz": {"GET": system.healthz},
-    "/v1/system/healthz": {"GET": system.healthz},
-}
+def build_app(engine: Engine, *, with_keys: bool = True, api_version: str = "0.27") -> ASGIApp:
+    """The local engine's HTTP API as an ASGI application; it answers as RAGFlow of ``api_version``.
 
-
-def build_app(engine: Engine, *, api_key: str | None) -> ASGIApp:
-    """The local engine's HTTP API as an ASGI application; it answers as RAGFlow v0.27.0.
-
-    ``api_key`` is what callers must send as ``Authorization: Bearer …``; ``None`` means in-process use, where
-    every call is let through. The engine stays the caller's: the application neither opens nor closes it, and
-    needs no lifespan events.
+    Callers must send a key that the engine knows as ``Authorization: Bearer …``; without ``with_keys``, for use
+    in-process, every call is let through as the owner's. The engine stays the caller's: the application neither
+    opens nor closes it, and needs no lifespan events.
     """
-    routes = [Route(f"/api/v1{path}", _Endpoint(engine, verbs, api_key)) for path, verbs in _ROUTES.items()]
-    routes += [Route(path, _Endpoint(engine, verbs, None)) for path, verbs in _WITHOUT_KEY.items()]
+    dialect, gate = DIALECTS[api_version], Gate if with_keys else OpenGate
+    routes = [
+        Route(path, _Endpoint(gate(engine, dialect, wanted), verbs))
+        for wanted, table in dialect.tables().items()
+        for path, verbs in table.items()
+    ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
     app.router.redirect_slashes = False
     return _TrailingSlash(app)
 
 
-def served() -> frozenset[tuple[str, str]]:
+def served(api_version: str = "0.27") -> frozenset[tuple[str, str]]:
     """All that is answered, as ``(method, path)`` with names where ids go; the documentation lists it."""
-    routes = {**{f"/api/v1{path}": verbs for path, verbs in _ROUTES.items()}, **_WITHOUT_KEY}
+    dialect = DIALECTS[api_version]
     answered = (
-        (method, path, handler) for path, verbs in routes.items() for method, handler in verbs.items()
+        (method, path, handler)
+        for table in dialect.tables().values()
+        for path, verbs in table.items()
+        for method, handler in verbs.items()
     )
-    return frozenset((method, path) for method, path, handler in answered if handler not in _REFUSING)
+    return frozenset((method, path) for method, path, handler in answered if handler not in dialect.refusing)
 
 
 class _TrailingSlash:
@@ -126,10 +78,9 @@ class _TrailingSlash:
 class _Endpoint:
     """One path: reads the request in the event loop, runs the handler, which may block, in a thread."""
 
-    def __init__(self, engine: Engine, verbs: Mapping[str, Handler], api_key: str | None) -> None:
-        self._engine = engine
+    def __init__(self, gate: Gate, verbs: Mapping[str, Handler]) -> None:
+        self._gate = gate
         self._verbs = verbs
-        self._api_key = api_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -149,12 +100,12 @@ class _Endpoint:
         handler = self._verbs.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             raise Fail("<MethodNotAllowed '405: Method Not Allowed'>", EXCEPTION, data=None)
-        check_key(request.headers, self._api_key)
+        tenant = await self._gate.tenant(request.url.path, request.headers)
         async with AsyncExitStack() as stack:
             form = await stack.enter_async_context(request.form()) if _has_form(request) else None
             body = b"" if form is not None else await request.body()
             content_type = request.headers.get("content-type")
-            call = Call(self._engine, request.path_params, request.query_params, content_type, body, form)
+            call = Call(tenant, request.path_params, request.query_params, content_type, body, form)
             return await run_in_threadpool(_answer, handler, call, f"{request.method} {request.url.path}")
 
 

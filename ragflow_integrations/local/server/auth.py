@@ -1,22 +1,47 @@
-"""Who may call: whoever sends the one key, or anyone in-process, where there is no key."""
+"""Whose request it is, by the key in ``Authorization``."""
 
 from __future__ import annotations
 
-import hmac
+from typing import TYPE_CHECKING
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 
-from .envelope import UNAUTHORIZED, Fail
+from .dialect import Dialect
 
-__all__ = ["check_key"]
+if TYPE_CHECKING:
+    from ..engine import Engine
+    from ..tenant import Tenant
+
+__all__ = ["Gate"]
 
 
-def check_key(headers: Headers, api_key: str | None) -> None:
-    """Raise the recorded 401 unless ``Authorization`` carries ``api_key``; ``None`` lets every call through."""
-    if api_key is None:
-        return
-    given = headers.get("authorization", "").strip()
-    if given[:7].lower() == "bearer ":
-        given = given[7:].strip()
-    if not hmac.compare_digest(given.encode(), api_key.encode()):
-        raise Fail("<Unauthorized '401: Unauthorized'>", UNAUTHORIZED, data=None, status=401)
+class Gate:
+    """Lets in who has a key of the kind that a route wants: ``"api"``, ``"embed"``, or ``""`` for none."""
+
+    def __init__(self, engine: Engine, dialect: Dialect, wanted: str) -> None:
+        self._engine, self._dialect, self._wanted = engine, dialect, wanted
+
+    async def tenant(self, path: str, headers: Headers) -> Tenant:
+        """On whose behalf the request is; raises ``Fail``, as the version words it, for a wrong key."""
+        if not self._wanted:
+            return self._engine
+        given = headers.get("authorization", "").strip()
+        if given[:7].lower() == "bearer ":
+            given = given[7:].strip()
+        look_up = self._engine.tenant_with if self._wanted == "api" else self._engine.tenant_embedding
+        found = await run_in_threadpool(look_up, given) if given else None
+        if found is None:
+            raise (
+                self._dialect.unauthorized(path, given)
+                if self._wanted == "api"
+                else (self._dialect.wrong_embed_key())
+            )
+        return found
+
+
+class OpenGate(Gate):
+    """For use in-process, where there are no keys: every call is the folder's owner's."""
+
+    async def tenant(self, path: str, headers: Headers) -> Tenant:
+        return self._engine

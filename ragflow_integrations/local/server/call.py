@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from starlette.datastructures import FormData, QueryParams
+from starlette.responses import Response
 
 from .envelope import ARGUMENT, EXCEPTION, UNSET, Fail
 
 if TYPE_CHECKING:
-    from ..engine import Engine
+    from ..tenant import Tenant
 
-__all__ = ["MAX_IDS", "Call", "page_of", "without_repeats"]
+__all__ = ["MAX_IDS", "Call", "Handler", "Routes", "page_of", "without_repeats"]
 
 MAX_IDS = 100
 _MAX_PAGE_SIZE = 100
@@ -38,9 +39,12 @@ class Order(TypedDict):
 
 @dataclass(frozen=True)
 class Call:
-    """A request to one route; ``form`` is set for multipart and form bodies, else ``body`` holds the bytes."""
+    """A request to one route, on behalf of a tenant (``engine``: all that the key's owner has).
 
-    engine: Engine
+    ``form`` is set for multipart and form bodies, else ``body`` holds the bytes.
+    """
+
+    engine: Tenant
     path: Mapping[str, str]
     query: QueryParams
     content_type: str | None
@@ -99,6 +103,11 @@ class Call:
         if len(found) > MAX_IDS:
             raise Fail(f"{name} must contain at most {MAX_IDS} IDs", ARGUMENT)
         return found or None
+
+
+Handler = Callable[[Call], Response]
+Routes = Mapping[str, Mapping[str, Handler]]
+"""``{path: {verb: handler}}``."""
 
 
 def _decoded(body: bytes) -> Any:

@@ -7,11 +7,11 @@ from typing import Any
 from starlette.responses import Response
 
 from ..chats import LLM_ID
-from .call import Call, without_repeats
+from .call import Call, Routes, without_repeats
 from .datasets import NICKNAME
 from .envelope import AUTHENTICATION, DATA, EXCEPTION, UNSET, Fail, not_there_yet, succeeded
 
-__all__ = ["create", "delete", "delete_one", "get", "list_", "owned", "patch", "replace"]
+__all__ = ["ROUTES", "create", "delete", "delete_one", "get", "list_", "owned", "patch", "replace"]
 
 Row = dict[str, Any]
 
@@ -192,3 +192,9 @@ def _number(fields: Row, name: str) -> int | float:
 def _listed(row: Row) -> Row:
     shown = {key: value for key, value in row.items() if key not in _NOT_LISTED}
     return {**shown, "nickname": NICKNAME, "tenant_avatar": None}
+
+
+ROUTES: Routes = {
+    "/chats": {"POST": create, "GET": list_, "DELETE": delete},
+    "/chats/{chat_id}": {"GET": get, "PUT": replace, "PATCH": patch, "DELETE": delete_one},
+}

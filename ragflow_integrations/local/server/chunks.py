@@ -8,10 +8,10 @@ from typing import Any
 from starlette.responses import Response
 
 from . import datasets, documents
-from .call import Call, without_repeats
+from .call import Call, Routes, without_repeats
 from .envelope import EXCEPTION, Fail, answered, not_there_yet
 
-__all__ = ["add", "delete", "get", "list_", "switch", "update"]
+__all__ = ["ROUTES", "add", "delete", "get", "list_", "switch", "update"]
 
 Row = dict[str, Any]
 
@@ -173,3 +173,10 @@ def _added(row: Row) -> Row:
 
 def _made(row: Row) -> str:
     return f"{datetime.fromtimestamp(row['create_timestamp']).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+_CHUNKS = "/datasets/{dataset_id}/documents/{document_id}/chunks"
+ROUTES: Routes = {
+    _CHUNKS: {"POST": add, "GET": list_, "PATCH": switch, "DELETE": delete},
+    _CHUNKS + "/{chunk_id}": {"GET": get, "PATCH": update, "PUT": update},
+}

@@ -13,12 +13,12 @@ from starlette.responses import Response
 from ..engine import Delta, Final
 from ..fields import new_id
 from . import chats, sessions
-from .call import Call
+from .call import Call, Routes
 from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, not_there_yet, succeeded
 from .metadata import shown_fields
 from .sse import EventStream, frame
 
-__all__ = ["complete", "related_questions"]
+__all__ = ["ROUTES", "complete", "related_questions"]
 
 Row = dict[str, Any]
 
@@ -201,3 +201,11 @@ def _flag(given: Row, *names: str, default: bool) -> bool:
                 value.strip().lower() in ("1", "true", "yes", "on") if isinstance(value, str) else bool(value)
             )
     return default
+
+
+ROUTES: Routes = {
+    "/chat/completions": {"POST": complete},
+    "/chats/{chat_id}/completions": {"POST": complete},
+    "/chat/recommendation": {"POST": related_questions},
+    "/sessions/related_questions": {"POST": related_questions},
+}

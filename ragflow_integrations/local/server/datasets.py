@@ -6,12 +6,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .call import Call
+from .call import Call, Routes
 from .envelope import Fail, answered, not_there_yet
 from .parser_config import settings_of
 from .validation import CreateDataset, DeleteDatasets, ListDatasets, UpdateDataset, dataset_id, validated
 
-__all__ = ["NICKNAME", "create", "delete", "get", "list_", "owned", "update"]
+__all__ = ["NICKNAME", "ROUTES", "create", "delete", "get", "list_", "owned", "update"]
 
 Row = dict[str, Any]
 
@@ -133,3 +133,9 @@ def _count(call: Call, identifier: str, run: str) -> int:
         identifier, page=1, page_size=1, orderby="create_time", desc=True, run=[run]
     )
     return total
+
+
+ROUTES: Routes = {
+    "/datasets": {"POST": create, "GET": list_, "DELETE": delete},
+    "/datasets/{dataset_id}": {"GET": get, "PUT": update},
+}

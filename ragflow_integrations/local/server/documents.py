@@ -15,12 +15,12 @@ from starlette.responses import Response
 from ..documents import Filters
 from ..parse import SUFFIXES
 from . import datasets, metadata
-from .call import Call
+from .call import Call, Routes
 from .envelope import ARGUMENT, DATA, SERVER, UNSET, Fail, answered, not_there_yet, succeeded
 from .parser_config import settings_of
 from .validation import DeleteDocuments, UpdateDocument, validated
 
-__all__ = ["delete", "detail", "download", "list_", "of_dataset", "update", "upload"]
+__all__ = ["ROUTES", "delete", "detail", "download", "list_", "of_dataset", "update", "upload"]
 
 Row = dict[str, Any]
 
@@ -270,3 +270,10 @@ def _check_new_name(row: Row, name: str) -> None:
     _check_length(name)
     if PurePath(name.lower()).suffix != PurePath(row["name"].lower()).suffix:
         raise Fail("The extension of file can't be changed", ARGUMENT)
+
+
+ROUTES: Routes = {
+    "/datasets/{dataset_id}/documents": {"POST": upload, "GET": list_, "DELETE": delete},
+    "/datasets/{dataset_id}/documents/{document_id}": {"GET": download, "PATCH": update, "PUT": update},
+    "/documents/{document_id}": {"GET": download},
+}

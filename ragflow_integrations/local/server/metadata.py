@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from ..metadata import Condition, Filter, holding, matching, summary
 from . import datasets
-from .call import Call
+from .call import Call, Routes
 from .envelope import EXCEPTION, Fail, answered
 
-__all__ = ["document_ids", "filter_of", "patch", "shown_fields", "summarize", "update"]
+__all__ = ["ROUTES", "document_ids", "filter_of", "patch", "shown_fields", "summarize", "update"]
 
 Row = dict[str, Any]
 
@@ -154,3 +154,10 @@ def _decoded(text: str, otherwise: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise Fail(otherwise) from None
+
+
+ROUTES: Routes = {
+    "/datasets/{dataset_id}/documents/metadatas": {"PATCH": patch},
+    "/datasets/{dataset_id}/metadata/summary": {"GET": summarize},
+    "/datasets/{dataset_id}/metadata/update": {"POST": update},
+}

@@ -19,12 +19,12 @@ from ..engine import Delta, Final
 from ..metadata import matching
 from ..tokens import count_tokens
 from . import chats
-from .call import Call
+from .call import Call, Routes
 from .envelope import ARGUMENT, EXCEPTION, JSON, Fail, not_there_yet
 from .metadata import filter_of, shown_fields
 from .sse import EventStream, frame
 
-__all__ = ["complete"]
+__all__ = ["ROUTES", "complete"]
 
 Row = dict[str, Any]
 
@@ -199,3 +199,9 @@ def _object(given: Row, name: str) -> Row:
     if not isinstance(value, dict):
         raise Fail(f"{name} must be an object.")
     return value
+
+
+ROUTES: Routes = {
+    "/openai/{chat_id}/chat/completions": {"POST": complete},
+    "/chats_openai/{chat_id}/chat/completions": {"POST": complete},
+}

@@ -7,10 +7,10 @@ from typing import Any
 from starlette.responses import Response
 
 from . import datasets
-from .call import Call, without_repeats
+from .call import Call, Routes, without_repeats
 from .envelope import Fail, answered
 
-__all__ = ["parse", "start_chunking", "stop", "stop_chunking"]
+__all__ = ["ROUTES", "parse", "start_chunking", "stop", "stop_chunking"]
 
 Row = dict[str, Any]
 
@@ -79,3 +79,10 @@ def _split(call: Call, ids: list[str]) -> tuple[list[Row], list[str]]:
     ]
     owned = {row["id"] for row in known}
     return known, [identifier for identifier in ids if identifier not in owned]
+
+
+ROUTES: Routes = {
+    "/datasets/{dataset_id}/documents/parse": {"POST": parse},
+    "/datasets/{dataset_id}/documents/stop": {"POST": stop},
+    "/datasets/{dataset_id}/chunks": {"POST": start_chunking, "DELETE": stop_chunking},
+}

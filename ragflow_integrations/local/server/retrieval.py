@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from ..engine import Retrieval
 from ..metadata import matching
-from .call import Call, page_of
+from .call import Call, Routes, page_of
 from .envelope import EXCEPTION, Fail, answered, not_there_yet
 from .metadata import filter_of, shown_fields
 
-__all__ = ["retrieve"]
+__all__ = ["ROUTES", "retrieve"]
 
 Row = dict[str, Any]
 
@@ -109,3 +109,6 @@ def _highlight(given: Row) -> bool:
     if value is None or isinstance(value, bool):
         return bool(value)
     raise Fail("`highlight` should be a boolean")
+
+
+ROUTES: Routes = {"/retrieval": {"POST": retrieve}}

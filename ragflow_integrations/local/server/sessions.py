@@ -7,10 +7,10 @@ from typing import Any
 from starlette.responses import Response
 
 from . import chats
-from .call import Call, without_repeats
+from .call import Call, Routes, without_repeats
 from .envelope import EXCEPTION, Fail, succeeded
 
-__all__ = ["create", "delete", "get", "list_", "owned", "update"]
+__all__ = ["ROUTES", "create", "delete", "get", "list_", "owned", "update"]
 
 Row = dict[str, Any]
 
@@ -102,3 +102,10 @@ def _name(name: Any) -> str:
     if not isinstance(name, str) or not name.strip():
         raise Fail("`name` can not be empty")
     return name.strip()[:_LONGEST_NAME]
+
+
+_SESSIONS = "/chats/{chat_id}/sessions"
+ROUTES: Routes = {
+    _SESSIONS: {"POST": create, "GET": list_, "DELETE": delete},
+    _SESSIONS + "/{session_id}": {"GET": get, "PATCH": update, "PUT": update},
+}

@@ -6,10 +6,10 @@ import time
 
 from starlette.responses import PlainTextResponse, Response
 
-from .call import Call
+from .call import Call, Routes
 from .envelope import JSON, succeeded
 
-__all__ = ["VERSION", "healthz", "ping", "status", "version"]
+__all__ = ["OPEN_ROUTES", "ROUTES", "VERSION", "healthz", "ping", "status", "version"]
 
 VERSION = "v0.27.0"
 
@@ -49,3 +49,12 @@ def _elapsed(call: Call) -> float:
     started = time.perf_counter()
     call.engine.list_datasets(page=1, page_size=1, orderby="create_time", desc=True)
     return (time.perf_counter() - started) * 1000
+
+
+ROUTES: Routes = {"/system/status": {"GET": status}}
+OPEN_ROUTES: Routes = {
+    "/system/ping": {"GET": ping},
+    "/system/version": {"GET": version},
+    "/system/healthz": {"GET": healthz},
+    "/v1/system/healthz": {"GET": healthz},
+}

@@ -19,7 +19,7 @@ class Api:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        transport = httpx.ASGITransport(build_app(engine, api_key=None))
+        transport = httpx.ASGITransport(build_app(engine, with_keys=False))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://local/api/v1")
 
     async def __call__(self, method: str, path: str, body: Json | None = None, **more: Any) -> Json:

@@ -1,4 +1,4 @@
-"""Sends what was recorded from a RAGFlow v0.27.0 server to the local engine, and compares what comes back."""
+"""Sends what was recorded from a RAGFlow server to the local engine, and compares what comes back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,29 +17,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragflow_integrations.local.embed import HashedEmbedder
+from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.store import Paging
 
-RECORDINGS = Path(__file__).parents[2] / "recordings" / "v0.27"
-FILES = (
-    "01_auth_system",
-    "02_datasets",
-    "03_documents",
-    "04_chunks_retrieval",
-    "05_chats_sessions",
-    "06_completions",
-    "07_openai",
-    "08_chat_session_delete",
-)
+_HERE = Path(__file__).parent
+_RECORDINGS = _HERE.parents[1] / "recordings"
 
 _ID = re.compile(r"\b(?:[0-9a-f]{32}|[0-9a-f]{16})\b")
 _BOUNDARY = "recorded"
-OWNER = "ad160dfae57911f1b06d02fc00000001"
+TENANTS = {  # the owner of the first key, and of the second
+    "v0.27": ("ad160dfae57911f1b06d02fc00000001", "adc208eee57911f1b06d02fc00000001"),
+    "v0.24": ("44e6fe88e58811f1a50002fc00000001", "45f975c6e58811f1a50002fc00000001"),
+}
+_CHAT_IDS = {  # a dataset with a parsed file, one without, and the file
+    "v0.27": (
+        "23709458e57e11f1bec502fc00000001",
+        "23739446e57e11f1bec502fc00000001",
+        "2379a430e57e11f1a94c02fc00000001",
+    ),
+    "v0.24": ("9556792ee58911f1a50002fc00000001", "95581c52e58911f1a50002fc00000001"),
+}
+SECOND_KEY = "ragflow-of-another-tenant"
 
 Json = Any
 
 
+def files(version: str) -> list[str]:
+    """The names of the recordings of a version (``v0.27``, ``v0.24``), in the order in which they were made."""
+    return sorted(path.stem for path in (_RECORDINGS / version).glob("*.jsonl"))
+
+
+def recorded(version: str, file: str) -> list[Json]:
+    """The exchanges of a recording, in order; a name that comes again gets a number, as in ``sdk.parse#2``."""
+    lines = (_RECORDINGS / version / f"{file}.jsonl").read_text("utf-8").splitlines()
+    exchanges, seen = [json.loads(line) for line in lines], Counter[str]()
+    for each in exchanges:
+        seen[each["name"]] += 1
+        if seen[each["name"]] > 1:
+            each["name"] += f"#{seen[each['name']]}"
+    return exchanges
+
+
+def left_out(version: str) -> dict[str, str]:
+    """``{"file: name": reason}`` of what is answered in another way, from the texts in ``left_out/``."""
+    reasons: dict[str, str] = {}
+    for path in sorted((_HERE / "left_out" / version).glob("*.txt")):
+        reason = ""
+        for line in path.read_text("utf-8").splitlines():
+            if line.startswith("# "):
+                reason = line.removeprefix("# ")
+            else:
+                reasons |= {f"{path.stem}: {name}": reason for name in line.split()}
+    return reasons
+
+
 @dataclass(frozen=True)
 class Exchange:
-    """A recorded request, RAGFlow's answer, and ours."""
+    """A recorded request, RAGFlow's answer, and ours; ``name`` is ``"file: name"``."""
 
     name: str
     recorded: Json
@@ -72,21 +107,22 @@ class GatedEmbedder:
 class Player:
     """Replays recordings in order; ids of RAGFlow's answers stand for the ids that ours had in their place."""
 
+    version: str
+    engine: Engine
     client: httpx.Client
     gate: threading.Event
     ids: dict[str, str]
     models: dict[str, str]
 
     def play(self) -> Iterator[Exchange]:
-        for file in FILES:
+        for file in files(self.version):
             if file == "05_chats_sessions":
                 self._prepare_chats()
-            for line in (RECORDINGS / f"{file}.jsonl").read_text("utf-8").splitlines():
-                recorded = json.loads(line)
-                self._before(recorded["name"])
-                ours = self._send(recorded)
-                self._learn(recorded["response_body"], _body(ours))
-                yield Exchange(recorded["name"], recorded, ours)
+            for each in recorded(self.version, file):
+                self._before(each["name"])
+                ours = self._send(each)
+                self._learn(each["response_body"], _body(ours))
+                yield Exchange(f"{file}: {each['name']}", each, ours)
 
     def ours(self, value: Json) -> Json:
         """A recorded value with our ids in it."""
@@ -107,37 +143,30 @@ class Player:
             self._wait_until_parsed()
 
     def _wait_until_parsed(self) -> None:
-        for dataset in self.client.get("/api/v1/datasets", params={"page_size": 100}).json()["data"]:
-            path = f"/api/v1/datasets/{dataset['id']}/documents"
-            deadline = time.monotonic() + 20
-            while self.client.get(path, params={"run": "RUNNING"}).json()["data"]["total"]:
+        deadline = time.monotonic() + 20
+        page: Paging = {"page": 1, "page_size": 1000, "orderby": "create_time", "desc": False}
+        for dataset in self.engine.list_datasets(**page)[0]:
+            while self.engine.list_documents(dataset["id"], **page, run=["RUNNING"])[1]:
                 assert time.monotonic() < deadline, "documents are still being parsed after 20 s"
                 time.sleep(0.02)
 
     def _prepare_chats(self) -> None:
         """What was there when the chats were recorded: a dataset with one parsed file, and one with none."""
-        name = {"json": {"name": "chat_ds_1795246534"}}
-        dataset = self.client.post("/api/v1/datasets", **name).json()["data"]["id"]
-        empty = self.client.post("/api/v1/datasets", json={"name": "chat_empty"}).json()["data"]["id"]
-        files = {
-            "file": ("atlantis.txt", b"The capital of Atlantis is Poseidonia.\n\nThe moon is made of cheese.")
-        }
-        documents = f"/api/v1/datasets/{dataset}/documents"
-        document = self.client.post(documents, files=files).json()["data"][0]["id"]
-        self.client.post(f"/api/v1/datasets/{dataset}/chunks", json={"document_ids": [document]})
+        dataset = self.engine.create_dataset({"name": "chat_ds_1795246534"})["id"]
+        empty = self.engine.create_dataset({"name": "chat_empty"})["id"]
+        text = b"The capital of Atlantis is Poseidonia.\n\nThe moon is made of cheese."
+        document = self.engine.add_document(dataset, "atlantis.txt", text)["id"]
+        self.engine.start_parsing([document])
         self._wait_until_parsed()
-        self.ids |= {
-            "23709458e57e11f1bec502fc00000001": dataset,
-            "23739446e57e11f1bec502fc00000001": empty,
-            "2379a430e57e11f1a94c02fc00000001": document,
-        }
+        self.ids |= dict(zip(_CHAT_IDS[self.version], (dataset, empty, document), strict=False))
 
     def _send(self, recorded: Json) -> httpx.Response:
         headers = {**(recorded["request_headers"] or {})}
-        if recorded["auth"] == "Bearer <KEY>":
+        auth = recorded.get("auth", "Bearer <KEY>")  # what the SDK sent was all with the first key
+        if auth == "Bearer <KEY>":
             headers["Authorization"] = self.client.headers["Authorization"]
-        elif recorded["auth"]:
-            headers["Authorization"] = recorded["auth"]
+        elif auth:
+            headers["Authorization"] = auth.replace("<KEY2>", SECOND_KEY)
         if "Authorization" in headers:
             headers["Authorization"] = headers["Authorization"].strip()  # "Bearer " is no value httpx sends
         request = self.client.build_request(

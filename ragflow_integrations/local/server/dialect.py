@@ -1,0 +1,57 @@
+"""How the engine is spoken to: the routes of one RAGFlow version, and what it answers to whom it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .call import Handler, Routes
+from .envelope import Fail
+
+__all__ = ["Dialect", "joined"]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A version of the API. Paths are under ``/api/v1`` unless they begin with ``/v1``.
+
+    ``routes`` want an API key, ``bot_routes`` an embed key ("beta"), ``open_routes`` none. ``refusing`` are
+    handlers that only say that the engine cannot do it. ``unauthorized`` makes the answer to a path that was
+    asked for without a key (``given`` is empty) or with a wrong one; ``wrong_embed_key`` that of a bot route.
+    """
+
+    version: str
+    routes: Routes
+    open_routes: Routes
+    unauthorized: Callable[[str, str], Fail]
+    wrong_embed_key: Callable[[], Fail]
+    bot_routes: Routes = field(default_factory=dict)
+    refusing: frozenset[Handler] = frozenset()
+
+    def tables(self) -> Mapping[str, Routes]:
+        """All routes by the key they want, their paths in full."""
+        tables = {"api": self.routes, "embed": self.bot_routes, "": self.open_routes}
+        return {
+            key: {_full(path): routes[path] for path in sorted(routes, key=_names_first)}
+            for key, routes in tables.items()
+        }
+
+
+def joined(*tables: Routes) -> Routes:
+    """One table of several; a path may be in more than one, a verb of a path may not."""
+    whole: dict[str, dict[str, Handler]] = {}
+    for path, verbs in (item for table in tables for item in table.items()):
+        twice = whole.setdefault(path, {}).keys() & verbs.keys()
+        if twice:
+            raise ValueError(f"{path} has two handlers for {', '.join(twice)}")
+        whole[path] |= verbs
+    return whole
+
+
+def _names_first(path: str) -> list[bool]:
+    """What a path with a name in some place comes before: the one with an id there."""
+    return [part.startswith("{") for part in path.split("/")]
+
+
+def _full(path: str) -> str:
+    return path if path.startswith("/v1/") else f"/api/v1{path}"

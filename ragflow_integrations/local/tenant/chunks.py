@@ -1,0 +1,88 @@
+"""Chunks and the search in them, as one tenant sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from .. import chunks, datasets, documents, search
+from ..search import Retrieval, Retrieved
+from ..store import Row
+from .part import Part, or_none
+
+__all__ = ["ChunkCalls"]
+
+
+class ChunkCalls(Part):
+    """The calls about chunks, and retrieval."""
+
+    def add_chunk(
+        self,
+        document_id: str,
+        content: str,
+        *,
+        important_keywords: Sequence[str] = (),
+        questions: Sequence[str] = (),
+    ) -> Row:
+        """Add a chunk to a document, searchable at once; the same content again replaces it."""
+        with self._shared.store.read() as db:
+            document = documents.get(db, self.tenant_id, document_id)
+            datasets.check_embedder(db, document["dataset_id"], self._shared.embedder)
+        prepared = chunks.prepare(
+            self._shared.embedder,
+            document["name"],
+            [content],
+            important_keywords=important_keywords,
+            questions=questions,
+        )
+        with self._shared.store.write() as db:
+            document = documents.get(db, self.tenant_id, document_id)
+            return chunks.get(db, self.tenant_id, chunks.add(db, document, prepared, parsed=False)[0])
+
+    def list_chunks(self, document_id: str, **filters: Unpack[chunks.Filters]) -> tuple[list[Row], int]:
+        """One page of a document's chunks and how many fit: ``page page_size``.
+
+        Optionally ``keywords id``, the list ``ids``, and ``available``.
+        """
+        with self._shared.store.read() as db:
+            documents.get(db, self.tenant_id, document_id)
+            return chunks.listed(db, document_id, **filters)
+
+    def get_chunk(self, chunk_id: str) -> Row | None:
+        """One chunk, or None."""
+        with self._shared.store.read() as db:
+            return or_none(chunks.get, db, self.tenant_id, chunk_id)
+
+    def update_chunk(self, chunk_id: str, fields: Mapping[str, Any]) -> None:
+        """Change ``content important_keywords questions available`` of a chunk, which keeps its id and its place.
+
+        The search knows it at once. ``Missing`` if there is none with this id.
+        """
+        with self._shared.store.read() as db:
+            old = chunks.get(db, self.tenant_id, chunk_id)
+            datasets.check_embedder(db, old["dataset_id"], self._shared.embedder)
+        new = {**old, **fields}
+        kept = {key: new[key] for key in ("important_keywords", "questions")}
+        [prepared] = chunks.prepare(self._shared.embedder, old["docnm_kwd"], [new["content"]], **kept)
+        with self._shared.store.write() as db:
+            document = documents.get(db, self.tenant_id, old["document_id"])
+            chunks.replace(db, document, chunk_id, prepared, available=new["available"])
+
+    def switch_chunks(self, document_id: str, ids: Sequence[str], available: bool) -> None:
+        """Let the search find chunks of a document, or not; all of the ids or none (``Missing``)."""
+        with self._shared.store.write() as db:
+            chunks.switch(db, documents.get(db, self.tenant_id, document_id), ids, available)
+
+    def delete_chunks(self, document_id: str, ids: Sequence[str] | None) -> int:
+        """Delete chunks of a document (None: all) and say how many went; unknown ids are passed over."""
+        with self._shared.store.write() as db:
+            return chunks.delete(db, documents.get(db, self.tenant_id, document_id), ids)
+
+    def retrieve(self, query: Retrieval) -> Retrieved:
+        """The chunks that answer a question best, by RAGFlow's scores; ``Missing`` if a dataset is unknown."""
+        asked = self._shared.embedder.embed([query.question])[
+            0
+        ]  # before reading: readers of ":memory:" take turns
+        with self._shared.store.read() as db:
+            datasets.check_owner(db, self.tenant_id, query.dataset_ids)
+            return search.retrieve(db, self._shared.embedder, self._shared.matrices, query, asked)

@@ -1,0 +1,54 @@
+"""Datasets, as one tenant sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from .. import datasets, documents
+from ..store import Row
+from .part import Part, or_none
+
+__all__ = ["DatasetCalls"]
+
+
+class DatasetCalls(Part):
+    """The calls about datasets."""
+
+    @property
+    def embedding_model(self) -> str:
+        """The ``embedding_model`` of datasets that name none."""
+        return datasets.embedding_model(self._shared.embedder)
+
+    def create_dataset(self, fields: Mapping[str, Any]) -> Row:
+        """A new dataset of these fields (``name`` at least); a name that is taken becomes ``name(1)``."""
+        with self._shared.store.write() as db:
+            return datasets.create(db, self.tenant_id, self._shared.embedder, fields)
+
+    def list_datasets(self, **filters: Unpack[datasets.Filters]) -> tuple[list[Row], int]:
+        """One page of datasets and how many fit: ``page page_size orderby desc``, optionally ``id name ids``."""
+        with self._shared.store.read() as db:
+            return datasets.listed(db, self.tenant_id, **filters)
+
+    def get_dataset(self, dataset_id: str) -> Row | None:
+        """One dataset, or None."""
+        with self._shared.store.read() as db:
+            return or_none(datasets.get, db, self.tenant_id, dataset_id)
+
+    def dataset_size(self, dataset_id: str) -> int:
+        """The bytes of a dataset's files, counted as often as they were added."""
+        with self._shared.store.read() as db:
+            datasets.check_owner(db, self.tenant_id, [dataset_id])
+            return documents.size(db, dataset_id)
+
+    def update_dataset(self, dataset_id: str, fields: Mapping[str, Any]) -> Row:
+        """Change a dataset; ``parser_config`` is merged. ``Refused`` if the new name is taken."""
+        with self._shared.store.write() as db:
+            return datasets.update(db, self.tenant_id, dataset_id, fields)
+
+    def delete_datasets(self, ids: Sequence[str] | None) -> int:
+        """Delete datasets (None: all) with all that is in them; none if one is unknown (``Missing``)."""
+        with self._shared.store.write() as db:
+            gone = datasets.delete(db, self.tenant_id, ids)
+        self._shared.matrices.forget(gone)
+        return len(gone)

@@ -1,0 +1,46 @@
+"""What every group of calls stands on: the engine's shared parts, and whose data it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..embed import Embedder
+from ..jobs import Parser
+from ..matrix import Matrices
+from ..problems import Missing
+from ..store import Row, Store
+
+__all__ = ["Part", "Shared", "or_none"]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all tenants of one folder have in common."""
+
+    store: Store
+    embedder: Embedder
+    matrices: Matrices
+    parser: Parser
+
+
+class Part:
+    """A group of calls; each sees and changes what belongs to ``tenant_id``, and nothing else."""
+
+    def __init__(self, shared: Shared, tenant_id: str) -> None:
+        self._shared = shared
+        self.tenant_id = tenant_id
+
+    def _see_to(self, listed: Sequence[Row]) -> None:
+        """Have what is queued parsed: the process that queued it may be gone by now."""
+        if any(document["run"] == "RUNNING" for document in listed):
+            self._shared.parser.wake()
+
+
+def or_none(get: Callable[..., Row], *args: Any) -> Row | None:
+    """What ``get`` finds, or None."""
+    try:
+        return get(*args)
+    except Missing:
+        return None

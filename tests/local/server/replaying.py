@@ -1,0 +1,70 @@
+"""A server to play recordings to, and the comparison of what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from ragflow_integrations.local.chats import LLM_ID
+from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.serve import running_server
+from tests.local.server.replay import (
+    SECOND_KEY,
+    TENANTS,
+    Exchange,
+    GatedEmbedder,
+    Player,
+    differences,
+    frames,
+    shape,
+)
+
+
+@contextmanager
+def playing(version: str) -> Iterator[Player]:
+    """A running server that parses only while the player's gate is open."""
+    embedder = GatedEmbedder()
+    with (
+        Engine(":memory:", embedder=embedder) as engine,
+        running_server(engine, api_version=version.removeprefix("v")) as server,
+    ):
+        second = engine.add_tenant(SECOND_KEY)
+        headers = {"Authorization": f"Bearer {server.api_key}"}
+        with httpx.Client(base_url=server.base_url, headers=headers, timeout=30) as client:
+            models = {
+                "fake-embed@fake@OpenAI-API-Compatible": engine.embedding_model,
+                "fake-chat@fake@OpenAI-API-Compatible": LLM_ID,
+            }
+            tenants = dict(zip(TENANTS[version], (engine.tenant_id, second.tenant_id), strict=True))
+            yield Player(version, engine, client, embedder.gate, tenants, models)
+
+
+def check_same(player: Player, exchange: Exchange) -> None:
+    """Status, code, message and shape of our answer are those of the recorded one."""
+    recorded, ours = exchange.recorded, exchange.ours
+    theirs = recorded["response_body"]
+    assert ours.status_code == recorded["status"]
+    assert ours.headers["content-type"] == recorded["response_headers"]["content-type"].partition(", ")[0]
+    if exchange.is_stream:
+        assert _shapes(ours.text) == _shapes(theirs)
+    elif isinstance(theirs, str):
+        assert ours.text == theirs
+    else:
+        assert ours.text.endswith("}\n")
+        _check_same_envelope(player.ours(theirs), ours.json())
+
+
+def _check_same_envelope(theirs: dict[str, object], ours: dict[str, object]) -> None:
+    assert ours.keys() == theirs.keys()
+    assert ours.get("code") == theirs.get("code")
+    if ours.get("code") != 100:  # behind 100 RAGFlow has the text of a Python exception
+        assert ours.get("message") == theirs.get("message")
+    assert differences(shape(theirs), shape(ours)) == []
+
+
+def _shapes(stream: str) -> list[object]:
+    """The shapes of a stream's frames in order, deltas taken together: how many there are is the model's affair."""
+    shapes = [shape(each) for each in frames(stream)]
+    return [each for each, following in zip(shapes, [*shapes[1:], None], strict=True) if each != following]
