@@ -62,6 +62,11 @@ class LocalApp:
         if engine is not None and self._pid == os.getpid():
             engine.close()
 
+    @property
+    def ready(self) -> _App | None:
+        """The application if it is open: without the change of threads that opening it takes."""
+        return self._app if self._pid == os.getpid() else None
+
     def app(self) -> _App:
         """The application; opens the engine, so it blocks the first time."""
         with self._lock:
@@ -228,7 +233,9 @@ async def _exchange(local: LocalApp, request: Request, deliver: Callable[[_Item]
     """One ASGI exchange on the background loop."""
     failure: type[TransportError] = TransportError
     try:
-        app = await asyncio.to_thread(local.app)
+        app = local.ready
+        if app is None:
+            app = await asyncio.to_thread(local.app)
         upload = await Upload.measured(request) if request.files else None
         content_type, body = encode(request) if upload is None else (upload.content_type, b"")
         messages = _messages(upload, body)
