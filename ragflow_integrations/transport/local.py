@@ -233,9 +233,7 @@ async def _exchange(local: LocalApp, request: Request, deliver: Callable[[_Item]
     """One ASGI exchange on the background loop."""
     failure: type[TransportError] = TransportError
     try:
-        app = local.ready
-        if app is None:
-            app = await asyncio.to_thread(local.app)
+        app = await _app_of(local)
         upload = await Upload.measured(request) if request.files else None
         content_type, body = encode(request) if upload is None else (upload.content_type, b"")
         messages = _messages(upload, body)
@@ -270,6 +268,11 @@ async def _exchange(local: LocalApp, request: Request, deliver: Callable[[_Item]
         told = failure(f"the local engine failed at {request.method} {request.path}: {error!r}")
         told.__cause__ = error
         deliver(told)
+
+
+async def _app_of(local: LocalApp) -> _App:
+    app = local.ready
+    return await asyncio.to_thread(local.app) if app is None else app
 
 
 async def _messages(upload: Upload | None, last: bytes) -> AsyncIterator[Mapping[str, Any]]:

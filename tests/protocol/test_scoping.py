@@ -116,6 +116,9 @@ def rows(*ids: str, team: str = "red", total: int | None = None) -> dict[str, An
     return {"docs": docs, "total": len(docs) if total is None else total}
 
 
+USER = {"role": "user", "content": "q"}
+
+
 def retrieve(**options: Any) -> Flow[Any]:
     """A question to the datasets a, b and c."""
     return retrieval.retrieve("q", **{"dataset_ids": ["a", "b", "c"], **options})
@@ -495,6 +498,33 @@ def test_pictures() -> None:
     refused(NotFoundError, WHOLE, documents.thumbnail(foreign))
 
 
+def test_an_empty_scope_sends_nothing() -> None:
+    """Nothing can come of it, so that nobody is asked."""
+    no_documents = Scope(["a"], [])
+    assert asked(Scope([]), datasets.listing(page=1, page_size=9)) == ([], [])
+    assert asked(no_documents, documents.listing("a", page=1, page_size=9)) == ([], [])
+    assert asked(no_documents, retrieve()) == ([], [])
+    assert asked(Scope([]), retrieve()) == ([], [])
+    refused(NotFoundError, no_documents, documents.listing("a", page=1, page_size=9, name="n"))
+    refused(NotFoundError, Scope([]), datasets.named("n"))
+    refused(NotFoundError, no_documents, chunks.listing("a", "1", page=1, page_size=9))
+
+
+@pytest.mark.parametrize("scope", [WHOLE, SOME, TAGGED])
+def test_documents_of_another_dataset(scope: Scope) -> None:
+    """A server that lists them under this one's path says something that nobody may rely on."""
+    foreign = rows("1")
+    foreign["docs"][0]["dataset_id"] = "z"
+    refused(PermissionDeniedError, scope, documents.listing("a", page=1, page_size=9), foreign, sent=1)
+
+
+def test_the_document_of_a_page_of_chunks() -> None:
+    """It is told with them: another one is not handed out."""
+    for doc in ({"id": "9", "dataset_id": "a"}, {"id": "1", "dataset_id": "z"}):
+        page = {"chunks": [], "total": 0, "doc": doc}
+        refused(PermissionDeniedError, SOME, chunks.listing("a", "1", page=1, page_size=9), page, sent=1)
+
+
 def test_pictures_of_chunks() -> None:
     """A chunk's picture is its document's: the chunk is looked for in those within."""
     chunk = ChunkFields(id="x", dataset_id="a", document_id="1", image_id="a-x")
@@ -643,13 +673,20 @@ def test_messages_that_bring_documents(more: dict[str, Any]) -> None:
     message = {"role": "user", "content": "q", **more}
     assert str(*more) in refused(UnsupportedError, SOME, ask([message]), CHAT, DATASET, sent=2)
     flow = openai.chat("c", [message], reference=True, **QUESTION)
-    assert str(*more) in refused(UnsupportedError, WHOLE, flow, CHAT, DATASET, sent=2)
+    assert str(*more) in refused(UnsupportedError, WHOLE, flow)
+
+
+@pytest.mark.parametrize("name", ["kb_ids", "doc_ids", "session_id", "tools", "anything"])
+def test_options_in_openai_form(name: str) -> None:
+    """What is no sampling is refused there too: nobody knows what a server makes of it."""
+    options = {**QUESTION, "sampling": {name: ["z"], "temperature": 0.1}}
+    assert f"{name}=" in refused(UnsupportedError, WHOLE, openai.chat("c", [USER], reference=True, **options))
 
 
 def test_nothing_left_to_answer_from() -> None:
     """No ids would mean all documents: nothing is asked."""
-    refused(PermissionDeniedError, SOME, ask(doc_ids="9"), CHAT, DATASET, sent=2)
-    refused(PermissionDeniedError, Scope(["a"], []), ask(), CHAT, DATASET, sent=2)
+    refused(PermissionDeniedError, SOME, ask(doc_ids="9"))
+    refused(PermissionDeniedError, Scope(["a"], []), ask())
     refused(NotFoundError, Scope([]), ask(), CHAT, sent=1)
 
 
@@ -730,6 +767,46 @@ def test_sessions_are_those_of_this_client() -> None:
     assert sent.body == {"ids": ["s"]}
     _, none = asked(guard, sessions.delete("c", None))
     assert none == []
+
+
+def session(*reference: Any) -> dict[str, Any]:
+    """One in which a question was answered from these chunks."""
+    said = {"role": "assistant", "content": "so"}
+    return {"id": "s", "name": "s", "messages": [USER, said], "reference": [found(*reference)]}
+
+
+@pytest.mark.parametrize(
+    ("scope", "reference", "fits"),
+    [
+        (WHOLE, ("a", "9"), True),
+        (WHOLE, ("c", "1"), False),
+        (SOME, ("a", "1"), True),
+        (SOME, ("a", "9"), False),
+        (TAGGED, ("a", "1"), False),
+    ],
+)
+def test_what_others_asked_in_a_session(scope: Scope, reference: Any, fits: bool) -> None:
+    """Its stored references are checked, however it is read: others may have asked in it since."""
+    guard = Guard(scope)
+    guard.sessions["s"] = "c"
+    reads: list[tuple[Any, list[Any], Version]] = [
+        (lambda: sessions.get("c", "s"), [session(reference)], NEWEST),
+        (lambda: sessions.get("c", "s"), [[session(reference)]], OLD),
+        (lambda: sessions.update("c", "s", {"name": "n"}), [session(reference)], NEWEST),
+        (lambda: sessions.listing("c", page=1, page_size=9), [CHAT, [session(reference)]], NEWEST),
+    ]
+    for read, answers, version in reads:
+        if fits:
+            asked(guard, read(), *answers, version=version)
+        else:
+            refused(PermissionDeniedError, guard, read(), *answers, version=version, sent=len(answers))
+
+
+def test_another_session_than_asked_for() -> None:
+    """A server that answers with another one has nothing to say."""
+    guard = Guard(WHOLE)
+    guard.sessions["s"] = "c"
+    refused(NotFoundError, guard, sessions.get("c", "s"), session() | {"id": "t"}, sent=1)
 
 
 def test_a_session_of_a_chat_outside() -> None:

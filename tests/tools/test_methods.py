@@ -21,13 +21,12 @@ def test_the_page_is_current() -> None:
 
 @pytest.mark.parametrize("owner", CLASSES)
 def test_every_method_is_in_the_table(owner: str) -> None:
-    """Each public method of the async class that waits, or gives what does, is an operation of the table, or made of some."""
+    """Each public method of the async class that asks the server is an operation of the table, or made of some."""
     kind = getattr(package, f"Async{owner}")
     waiting = {
         name
         for name, value in inspect.getmembers(kind)
-        if not name.startswith("_")
-        and (inspect.iscoroutinefunction(value) or name.startswith("iter_"))
+        if not name.startswith("_") and (inspect.iscoroutinefunction(value) or name.startswith("iter_"))
     }
     assert {f"{owner}.{name}" for name in waiting - {"aclose"}} == {
         name for name in NAMES if name.startswith(f"{owner}.")

@@ -13,6 +13,7 @@ the model has read them. So where servers do not keep to the scope themselves, n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -38,13 +39,14 @@ from .guard import (
 
 __all__ = ["Prepared", "native", "openai"]
 
+_SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens")
 _OPTIONS = frozenset(
     {
         *("chat_id", "session_id", "question", "messages", "stream", "legacy", "quote", "doc_ids"),
-        *("pass_all_history_messages", "store_history_messages", "llm_id", "reference_metadata"),
-        *("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens"),
+        *("pass_all_history_messages", "store_history_messages", "llm_id", "reference_metadata", *_SAMPLING),
     }
 )
+_OPENAI_OPTIONS = frozenset({"model", "messages", "stream", "extra_body", *_SAMPLING})
 _NOT_VARIABLES = frozenset(
     {"kb_ids", "metadata_condition", "files", "reasoning", "internet", "user_id", "tools", "toolcall_session"}
 )
@@ -62,9 +64,9 @@ def native(guard: Guarded, request: Request) -> Flow[Prepared]:
         )
     if "session_id" in body:
         known("session", body["session_id"], body["session_id"] in guard.sessions)
-    chat = yield from _askable(scope, body.get("chat_id") or ids_of(request)["chat_id"], request.operation)
-    _check_options(chat, body, request.operation)
     documents = _documents(scope, body.get("doc_ids"), request.operation)
+    chat = yield from _askable(scope, body.get("chat_id") or ids_of(request)["chat_id"], request.operation)
+    _check_options(_OPTIONS | _variables(chat), body, request.operation)
     sent = body if documents is None else {**body, "doc_ids": ",".join(documents)}
     return replace(request, body=sent), _message_check(scope, documents)
 
@@ -77,8 +79,8 @@ def openai(guard: Guarded, request: Request) -> Flow[Prepared]:
             f"{request.operation} cannot be kept within a scope with document_ids: servers take none there; "
             "Chat.ask() does"
         )
+    _check_options(_OPENAI_OPTIONS, request.body, request.operation)
     yield from _askable(scope, ids_of(request)["chat_id"], request.operation)
-    _check_messages(request.body["messages"], request.operation)
     if not scope.metadata:
         return request, _completion_check(scope)
     condition = merged(scope, extra.get("metadata_condition"))
@@ -124,11 +126,15 @@ def _check_no_table(dataset_id: str, chat_id: str, operation: str) -> Flow[None]
         )
 
 
-def _check_options(chat: ChatFields, body: Mapping[str, Any], operation: str) -> None:
+def _variables(chat: ChatFields) -> set[Any]:
+    """The names that the chat's prompt gives to what is told with a question."""
     parameters = (chat.prompt_config or {}).get("parameters") or []
-    variables = {each.get("key") for each in parameters if isinstance(each, Mapping)} - _NOT_VARIABLES
+    return {each.get("key") for each in parameters if isinstance(each, Mapping)} - _NOT_VARIABLES
+
+
+def _check_options(known: AbstractSet[Any], body: Mapping[str, Any], operation: str) -> None:
     for name in body:
-        if name not in _OPTIONS and name not in variables:
+        if name not in known:
             raise UnsupportedError(
                 f"{operation}({name}=…): neither a variable of the chat's prompt nor an option that a scope can be "
                 "kept with"

@@ -15,7 +15,7 @@ from ...scope import Scope
 from .. import chats as chat_calls
 from ..bulk import in_batches
 from ..wire import Call, Flow, ask
-from .guard import Guarded, cut, ids_of, known, missing, queried
+from .guard import Guarded, check, check_chunks, cut, ids_of, known, missing, queried, told
 
 __all__ = [
     "create_session",
@@ -62,6 +62,7 @@ def create_session(guard: Guarded, call: Call[SessionFields]) -> Flow[SessionFie
     chat_id = ids_of(call.request)["chat_id"]
     yield from fetched(guard.scope, chat_id)
     session = yield from ask(call)
+    _check_session(guard.scope, session)
     guard.sessions[session.id] = chat_id
     return session
 
@@ -71,13 +72,20 @@ def get_session(guard: Guarded, call: Call[Any]) -> Flow[Any]:
     identifier = {**queried(call.request), **ids_of(call.request)}
     session_id = identifier.get("session_id") or identifier["id"]
     known("session", session_id, session_id in guard.sessions)
-    return (yield from ask(call))
+    found = yield from ask(call)
+    for session in found if isinstance(found, list) else [found]:
+        if session is not None:  # v0.24 answers nothing to a change
+            known("session", session_id, session.id == session_id)
+            _check_session(guard.scope, session)
+    return found
 
 
 def list_sessions(guard: Guarded, call: Call[Page[SessionFields]]) -> Flow[Page[SessionFields]]:
     """Those that were made through this client."""
     yield from fetched(guard.scope, ids_of(call.request)["chat_id"])
     page = yield from cut(call, lambda session: session.id in guard.sessions)
+    for session in page:
+        _check_session(guard.scope, session)
     return Page(list(page))  # servers give no total
 
 
@@ -96,6 +104,17 @@ def delete_sessions(guard: Guarded, call: Call[None]) -> Flow[None]:
     yield from in_batches(ids, lambda batch: Call(replace(call.request, body={"ids": batch}), call.read))
     for session_id in ids:
         guard.sessions.pop(session_id, None)
+
+
+def _check_session(scope: Scope, session: SessionFields) -> None:
+    """Others may have asked in it: what its answers rest on is checked as that of an answer is.
+
+    Within a scope with metadata nothing is asked in a session, so there can be nothing.
+    """
+    for message in session.messages:
+        check(not (scope.metadata and message.reference))
+        check_chunks(scope, message.reference)
+        message.doc_aggs = told(message.doc_aggs, message.reference)
 
 
 def _is_within(scope: Scope, chat: ChatFields) -> bool:

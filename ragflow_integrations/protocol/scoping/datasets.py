@@ -38,7 +38,7 @@ def listing(guard: Guarded, call: Call[Page[DataSetFields]]) -> Flow[Page[DataSe
     wanted = [value for name, value in call.request.query if name in ("id", "ids")]
     inside = [one for one in wanted if guard.scope.has_dataset(one)]
     sought = asked.get("id") or asked.get("name")
-    if wanted and not inside:
+    if (wanted and not inside) or guard.scope.dataset_ids == frozenset():
         if sought:
             raise missing("dataset", sought)
         return Page([], 0)

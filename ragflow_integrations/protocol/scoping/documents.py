@@ -44,13 +44,14 @@ __all__ = [
 ]
 
 _ALONE = ("id", "ids", "return_empty_metadata")  # each switches conditions on metadata off
-_TIMES = ("create_time_from", "create_time_to")
 
 
 def seen(
     scope: Scope, dataset_id: str, condition: Mapping[str, Any] | None = None
 ) -> Flow[dict[str, DocumentFields]]:
     """The dataset's documents within the scope, as they are now: all, or those that fit the caller's condition."""
+    if scope.document_ids == frozenset():
+        return {}
     given = {} if condition is None else checked_filters({"metadata_condition": condition})
     call = document_calls.listed(dataset_id, page=1, page_size=PAGE, **given)
     rows = yield from every_row((yield from _narrowed(scope, call)))
@@ -62,17 +63,23 @@ def listing(guard: Guarded, call: Call[Page[DocumentFields]]) -> Flow[Page[Docum
     scope, asked = guard.scope, queried(call.request)
     dataset_id = ids_of(call.request)["dataset_id"]
     known("dataset", dataset_id, scope.has_dataset(dataset_id))
-    if scope.whole_datasets:
-        return (yield from ask(call))
+    page = (yield from ask(call)) if scope.whole_datasets else (yield from _cut(scope, call))
     sought = asked.get("id") or asked.get("name")
+    if sought and not page.total and not scope.whole_datasets:
+        raise missing("document", sought)
+    for row in page:
+        check(row.dataset_id == dataset_id)
+    return page
+
+
+def _cut(scope: Scope, call: Call[Page[DocumentFields]]) -> Flow[Page[DocumentFields]]:
+    if scope.document_ids == frozenset():
+        return Page([], 0)
     try:
         narrowed = yield from _narrowed(scope, call)
-        page = yield from cut(narrowed, lambda row: scope.has_document(row.id, row.meta_fields))
+        return (yield from cut(narrowed, lambda row: scope.has_document(row.id, row.meta_fields)))
     except NotFoundError:
-        page = Page([], 0)
-    if sought and not page.total:
-        raise missing("document", sought)
-    return page
+        return Page([], 0)
 
 
 def read(guard: Guarded, call: Call[Any]) -> Flow[Any]:
@@ -143,8 +150,10 @@ def chunks(guard: Guarded, call: Call[ChunkPage[ChunkFields]]) -> Flow[ChunkPage
     ids = ids_of(call.request)
     yield from _check(guard.scope, ids["dataset_id"], ids["document_id"], fresh=bool(guard.scope.metadata))
     page = yield from ask(call)
+    wanted = (ids["document_id"], ids["dataset_id"])
+    check(page.document is None or (page.document.id, page.document.dataset_id) == wanted)
     for chunk in page:
-        check((chunk.document_id, chunk.dataset_id) == (ids["document_id"], ids["dataset_id"]))
+        check((chunk.document_id, chunk.dataset_id) == wanted)
     return page
 
 
