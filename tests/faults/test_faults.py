@@ -33,7 +33,7 @@ from ragflow_integrations.local.serve import running_server
 from tests.faults import proxy as faults
 from tests.faults.proxy import FAULTS, HUGE, Exchange, Fault, Proxy, proxying
 
-TIMEOUT = 0.25
+TIMEOUT = 0.4
 BOUND = (
     5  # seconds for one call, its second try and a busy machine; stalls and drips would last twice as long
 )
@@ -221,7 +221,8 @@ def test_fault(calling: Callable[..., Any], place: Place, fault: Fault, operatio
         assert seconds < BOUND
         assert sum(seen.requests.values()) == times_sent(fault, operation), seen
         assert seen.bytes < HUGE // 2  # most of it in the buffers between the two
-        assert call(lambda client: client.list_datasets())[0].name == "facts"
+        patient = {"timeout": BOUND}  # seconds: a busy machine is no fault
+        assert call(lambda client: client.with_options(**patient).list_datasets())[0].name == "facts"
         assert call.left_behind() == 0
         assert place.proxy.settled(1)  # the one that is kept for the next call
     assert place.proxy.settled(0)

@@ -27,10 +27,12 @@ def searched(client: Any) -> Any:
     return client.retrieve("q", ["d1"])
 
 
-def uploaded(client: Any) -> Any:
+def uploaded(client: Any, content: bytes = b"x") -> Any:
     resource = type(client).__module__.replace("client", "datasets")
     dataset = vars(sys.modules[resource])[type(client).__name__.replace("RAGFlow", "DataSet")]
-    return dataset._of(client, dataset(id="d1")).upload_documents([{"display_name": "a.txt", "blob": b"x"}])
+    return dataset._of(client, dataset(id="d1")).upload_documents(
+        [{"display_name": "a.txt", "blob": content}]
+    )
 
 
 def streamed(client: Any) -> Any:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 SECONDS = 10  # how long anything here waits before it gives up
+
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+"""Of 127.0.0.1, signed by itself, with its key: good for nothing but these tests."""
 
 Answer = bytes | Callable[["Connection"], None] | None
 """Bytes to send, what to do with the connection, or ``None`` to close it without an answer."""
@@ -51,6 +56,7 @@ class Connection:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._input = sock.makefile("rb")
+        self.last: Received | None = None
 
     def send(self, content: bytes) -> None:
         self._socket.sendall(content)
@@ -63,7 +69,17 @@ class Connection:
         if not head:
             return None
         headers = dict(each.lower().split(": ", 1) for each in head[1:])
-        return Received(head[0], headers, self._input.read(int(headers.get("content-length", 0))))
+        self.last = Received(head[0], headers, self._input.read(int(headers.get("content-length", 0))))
+        return self.last
+
+    def tunnel(self, host: str, port: int) -> None:
+        """Say yes to a proxy's client, and carry bytes both ways until one side ends."""
+        with socket.create_connection((host, port), SECONDS) as other:
+            self.send(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=_carry, args=(other, self._socket))
+            back.start()
+            _carry(self._socket, other)
+            back.join()
 
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -118,14 +134,28 @@ class RawServer:
         self._ended.release()
 
 
+def _carry(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while data := one.recv(1 << 16):
+            other.sendall(data)
+    with suppress(OSError):
+        other.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
-def serving(*answers: Answer, port: int = 0) -> Iterator[tuple[RawServer, str]]:
+def serving(*answers: Answer, port: int = 0, tls: bool = False) -> Iterator[tuple[RawServer, str]]:
     """The server and its address."""
     script = RawServer(*answers)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            script.serve(self.request)
+            if not tls:
+                script.serve(self.request)
+                return
+            with suppress(ssl.SSLError), context.wrap_socket(self.request, server_side=True) as sock:
+                script.serve(sock)  # if the client trusts it
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True
@@ -137,7 +167,7 @@ def serving(*answers: Answer, port: int = 0) -> Iterator[tuple[RawServer, str]]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield script, f"http://127.0.0.1:{server.server_address[1]}"
+            yield script, f"http{'s' * tls}://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
