@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import PartialError
+from ..models import DocumentFields
 from ..progress import Progress, reporting
 from ..protocol import ingest
 from ..sources import Uploadable, gathered, replacements
@@ -41,31 +43,38 @@ class Ingest(Resource):
         found that is not tagged yet. A file of the same name with other content becomes ``name(1)``; see
         ``replace``.
 
-        Done again it goes on where it stopped: a file that is there with the same content, which is fetched
-        and compared, is not uploaded again. What is being parsed is waited for; what was parsed is not parsed
-        again unless its parser settings changed (with ``parse=False`` it keeps those that it has).
+        Done again it goes on where it stopped: a file that is there with the same content is not uploaded
+        again. For that the server's hash of it is compared (from v0.25, if the library ``xxhash`` is
+        there), or the content itself, which is fetched. What is being parsed is waited for; what was parsed
+        is not parsed again unless its parser settings changed (with ``parse=False`` it keeps those that it
+        has).
 
         ``progress=True`` shows a bar; a function is told ``UploadProgress`` and ``ParseProgress``.
         ``timeout`` (seconds; ``None``: no end) is for parsing, ``interval`` how often it is looked at. Raises
-        ``InvalidRequestError`` before anything is sent for a source that is no file or cannot be read, and
-        at the first file that the server refuses, e.g. for its type (those before it are there, unparsed);
-        ``ParseFailedError`` when files could not be parsed (the others are); ``RequestTimeoutError`` after
-        ``timeout``, while parsing goes on.
+        ``InvalidRequestError`` before anything is sent for a source that is no file or cannot be read.
+
+        A file that the server refuses, e.g. for its type, does not hold up the others: at the end there is a
+        ``PartialError`` whose ``data`` has the ``documents`` and, by name, why files were ``refused``
+        (``InvalidRequestError`` if all were). ``ParseFailedError`` when files could not be parsed (the others
+        are), ``RequestTimeoutError`` after ``timeout``, while parsing goes on: refused files are then a note.
         """
         settings = _settings(meta_fields, parser_config, chunk_method)
         with reporting(progress) as report:
-            found = self._client._run(
-                ingest.upload(
-                    self.id,
-                    lambda: gathered(source, name),
-                    settings=settings,
-                    parse=parse,
-                    progress=report,
-                    timeout=timeout,
-                    interval=interval,
-                )
+            uploading = ingest.upload(
+                self.id,
+                lambda: gathered(source, name),
+                settings=settings,
+                parse=parse,
+                progress=report,
+                timeout=timeout,
+                interval=interval,
             )
-        return [Document._of(self._client, one) for one in found]
+            try:
+                return self._bound(self._client._run(uploading))
+            except PartialError as error:
+                if "documents" in error.data:
+                    error.data["documents"] = self._bound(error.data["documents"])
+                raise
 
     def replace(
         self,
@@ -82,10 +91,12 @@ class Ingest(Resource):
 
         The new versions are uploaded and parsed before an old one is removed; if anything fails until then,
         or takes longer than ``timeout``, the new ones are removed and the old ones stay as they were. (One
-        whose upload broke off half-way may stay, unparsed.) If it fails after that, a note on the error has
-        the new ids. Name (for files of the same type), metadata, chunk method and being switched off are
-        taken over, the first three unless given; the parser settings are the dataset's unless given.
-        Otherwise as ``upload``. Raises ``NotFoundError`` for a document that is not there.
+        whose upload broke off half-way may stay, unparsed; done again, it is taken up.) If it fails after
+        that, a note on the error has the new ids.
+
+        Name (for files of the same type), metadata, chunk method and being switched off are taken over, the
+        first three unless given; the parser settings are the dataset's unless given. Otherwise as ``upload``,
+        but that one refused file stops it. Raises ``NotFoundError`` for a document that is not there.
         """
         settings = _settings(meta_fields, parser_config, chunk_method)
         with reporting(progress) as report:
@@ -99,6 +110,9 @@ class Ingest(Resource):
                     interval=interval,
                 )
             )
+
+    def _bound(self, found: Sequence[DocumentFields]) -> list[Document]:
+        return [Document._of(self._client, one) for one in found]
 
 
 def _settings(

@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..errors import NotFoundError, ParseFailedError
+from ..errors import (
+    APIError,
+    InvalidRequestError,
+    NotFoundError,
+    ParseFailedError,
+    PartialError,
+    RAGFlowError,
+)
 from ..models import DocumentFields, UploadProgress
 from ..sources import Source
-from . import documents, parsing
+from . import chunks, documents, parsing
 from .checks import check_ids
 from .cleanup import clean_up
-from .versions import request
+from .versions import Since, request, server_version
 from .wire import Call, FilePart, Flow, ask, work
 
 __all__ = ["Settings", "replace", "upload"]
@@ -30,6 +37,7 @@ Settings = Mapping[str, Any]
 """What a document is given before it is parsed: ``meta_fields``, ``parser_config``, ``chunk_method``."""
 Report = Callable[[Any], object] | None
 _PARSED = ("DONE", "RUNNING")
+_SMALL = 1 << 16  # bytes: fetching such a file costs no more than asking for its hash
 
 
 def upload(
@@ -44,20 +52,33 @@ def upload(
 ) -> Flow[list[DocumentFields]]:
     """Every file that is not there yet, described and (with ``parse``) parsed; all of them are returned.
 
-    Raises ``ParseFailedError`` at the end if some could not be parsed.
+    Raises at the end: ``ParseFailedError`` if some could not be parsed, ``PartialError`` or
+    ``InvalidRequestError`` if the server took some of the files or none.
     """
     parsing.check_waiting(timeout, interval)
     settings = _checked(settings)
     sources = yield from work(gather)
     found: list[DocumentFields] = []
+    refused: dict[str, InvalidRequestError] = {}
     for number, source in enumerate(sources, 1):
-        found.append((yield from _brought(dataset_id, source, settings, parse)))
+        try:
+            found.append((yield from _brought(dataset_id, source, settings, parse)))
+        except _RefusedFile as error:
+            refused[source.name] = error.refusal
         if progress is not None:
             progress(UploadProgress(number, len(sources), source.name))
     if parse:
         unparsed = [one for one in found if one.run != "DONE"]
-        yield from _parsed(dataset_id, unparsed, progress=progress, timeout=timeout, interval=interval)
-    return (yield from parsing.look(dataset_id, [one.id for one in found]))
+        try:
+            yield from _parsed(dataset_id, unparsed, progress=progress, timeout=timeout, interval=interval)
+        except RAGFlowError as error:
+            if refused:
+                error.add_note(_told(refused))
+            raise
+    documents = yield from parsing.look(dataset_id, [one.id for one in found])
+    if refused:
+        raise _refusal(documents, refused)
+    return documents
 
 
 def replace(
@@ -83,13 +104,16 @@ def replace(
         for number, (document, source) in enumerate(zip(old, sources.values(), strict=True), 1):
             kept = {**_settings_of(document), **settings}
             named = dataclasses.replace(source, name=source.name or document.name)
-            new.append((yield from _uploaded(dataset_id, named, kept)))
+            new.append((yield from _new_version(dataset_id, named, kept, sources)))
             if progress is not None:
                 progress(UploadProgress(number, len(sources), named.name))
         yield from _parsed(dataset_id, new, progress=progress, timeout=timeout, interval=interval)
         yield from _hidden(dataset_id, zip(old, new, strict=True))
     except GeneratorExit:
         raise
+    except _RefusedFile as error:
+        yield from _removed(dataset_id, new, error.refusal)
+        raise error.refusal from None
     except BaseException as error:
         yield from _removed(dataset_id, new, error)
         raise
@@ -115,7 +139,7 @@ def _brought(dataset_id: str, source: Source, settings: Settings, parse: bool) -
     """The document with this file's name and content, brought in if it is not there, and described."""
     standing = yield from _standing(dataset_id, source)
     if standing is None:
-        return (yield from _uploaded(dataset_id, source, settings))
+        return (yield from _described(dataset_id, (yield from _sent(dataset_id, source)), settings))
     changed = _changed(standing, settings)
     if standing.run == "DONE" and not parse:  # its parser settings say what it was parsed with
         changed = {name: value for name, value in changed.items() if name == "meta_fields"}
@@ -156,7 +180,24 @@ def _restored(dataset_id: str, old: DocumentFields, changed: Settings) -> Flow[N
     yield from documents.update(dataset_id, old.id, before)
 
 
-def _standing(dataset_id: str, source: Source) -> Flow[DocumentFields | None]:
+def _new_version(
+    dataset_id: str, source: Source, settings: Settings, old: Container[str]
+) -> Flow[DocumentFields]:
+    """Uploaded, or what an earlier try has left of it: its answer was lost, or it was killed before it parsed."""
+
+    def is_left_over(row: DocumentFields) -> bool:
+        tagged = row.meta_fields and row.meta_fields != settings.get("meta_fields")
+        return row.id not in old and row.run == "UNSTART" and not tagged
+
+    version = yield from _standing(dataset_id, source, is_left_over)
+    if version is None:
+        version = yield from _sent(dataset_id, source)
+    return (yield from _described(dataset_id, version, settings))
+
+
+def _standing(
+    dataset_id: str, source: Source, fits: Callable[[DocumentFields], bool] = lambda _: True
+) -> Flow[DocumentFields | None]:
     """The document that an earlier try has left, told by its name, size and content.
 
     Where the name was taken by another file, the server has numbered it.
@@ -168,7 +209,7 @@ def _standing(dataset_id: str, source: Source) -> Flow[DocumentFields | None]:
             return None
         if not rows or rows[0].name.casefold() != name.casefold():  # databases take A and a for the same
             return None
-        if rows[0].name == name and (yield from _is_same(dataset_id, rows[0], source)):
+        if rows[0].name == name and fits(rows[0]) and (yield from _is_same(dataset_id, rows[0], source)):
             return rows[0]
     return None
 
@@ -188,17 +229,59 @@ def _is_same(dataset_id: str, row: DocumentFields, source: Source) -> Flow[bool]
         return False
     if not row.size:  # servers refuse to send an empty file
         return True
+    if row.size > _SMALL and (yield from _is_told_same(dataset_id, row, source)):
+        return True
     content = yield from ask(documents.download(dataset_id, row.id))
     return (yield from work(partial(source.holds, content)))
 
 
-def _uploaded(dataset_id: str, source: Source, settings: Settings) -> Flow[DocumentFields]:
-    """A new document, described; removed again if describing it fails."""
-    part = FilePart("file", source.name, source.content)
-    call = Call(
-        request("DataSet.upload_documents", dataset_id=dataset_id, files=(part,)), documents.read_uploaded
+def _is_told_same(dataset_id: str, row: DocumentFields, source: Source) -> Flow[bool]:
+    """Whether the server has the same hash of the content: another one may be of another kind and says nothing."""
+    if (yield from server_version()) < Since.CONTENT_HASH:
+        return False
+    if (own := (yield from work(source.xxh128))) is None:
+        return False
+    page = yield from chunks.listing(dataset_id, row.id, page=1, page_size=1)
+    return page.document is not None and page.document.content_hash == own
+
+
+class _RefusedFile(Exception):
+    """The server takes this file not at all, e.g. for its type."""
+
+    def __init__(self, refusal: InvalidRequestError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+def _refusal(found: Sequence[DocumentFields], refused: Mapping[str, InvalidRequestError]) -> APIError:
+    """What is raised when the server has taken only these of the files."""
+    first = next(iter(refused.values()))
+    if not found and len(refused) == 1:
+        return first
+    kind = PartialError if found else InvalidRequestError
+    data = {"documents": found, "refused": {name: error.message for name, error in refused.items()}}
+    return kind(_told(refused), code=first.code, method=first.method, path=first.path, data=data)
+
+
+def _told(refused: Mapping[str, InvalidRequestError]) -> str:
+    reasons = "; ".join(
+        f"{name}: {error.message.removeprefix(name + ': ')}" for name, error in refused.items()
     )
-    document = (yield from ask(call))[0]
+    return f"{len(refused)} of the files could not be uploaded: {reasons}"
+
+
+def _sent(dataset_id: str, source: Source) -> Flow[DocumentFields]:
+    """A new document, not described yet."""
+    part = FilePart("file", source.name, source.content)
+    sending = request("DataSet.upload_documents", dataset_id=dataset_id, files=(part,))
+    try:
+        return (yield from ask(Call(sending, documents.read_uploaded)))[0]
+    except InvalidRequestError as error:
+        raise _RefusedFile(error) from None
+
+
+def _described(dataset_id: str, document: DocumentFields, settings: Settings) -> Flow[DocumentFields]:
+    """The new document with these settings; removed again if they cannot be set."""
     wanted = _changed(document, settings)
     if not wanted:
         return document

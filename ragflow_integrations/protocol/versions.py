@@ -77,6 +77,7 @@ class Since:
     DOCUMENT_FILTERS = Version(0, 25)  # types, metadata, return_empty_metadata: until then passed over
     DOCUMENT_IDS = Version(0, 25, 1)  # ids in the listing of documents: until then passed over
     DOCUMENT_PIPELINES = Version(0, 25, 1)  # pipeline_id of a document: until then passed over
+    CONTENT_HASH = Version(0, 25)  # XXH128 of a document's content, beside its chunks
     AVAILABLE_CHUNKS = Version(0, 25)  # available in the listing of chunks: until then passed over
     CHUNK_TAGS = Version(0, 25)  # tag_kwd, tag_feas: until then passed over
     CHUNK_IMAGES = Version(0, 26)  # image_base64: until then passed over
@@ -298,16 +299,19 @@ COMPOSED: dict[str, tuple[str, ...]] = {  # methods that are made of others
     "RAGFlow.iter_searches": ("RAGFlow.list_searches",),
     "DataSet.upload": (
         "DataSet.list_documents",
+        "Document.list_chunks",
         "Document.download",
         "DataSet.upload_documents",
         "Document.update",
         "DataSet.async_parse_documents",
     ),
     "DataSet.replace": (
+        "DataSet.list_documents",
+        "Document.list_chunks",
+        "Document.download",
         "DataSet.upload_documents",
         "Document.update",
         "DataSet.async_parse_documents",
-        "DataSet.list_documents",
         "DataSet.delete_documents",
     ),
     "Document.iter_chunks": ("Document.list_chunks",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from ragflow_integrations import (
     InvalidRequestError,
     ParseFailedError,
     ParseProgress,
+    PartialError,
     RequestTimeoutError,
     UploadProgress,
 )
 from ragflow_integrations.models import DataSetFields
+from ragflow_integrations.sources import gathered
 from tests.client.conftest import Place
 from tests.protocol.recorded import recorded
 from tests.transport.raw_server import http, serving
@@ -175,6 +178,118 @@ async def test_a_file_that_cannot_be_parsed(dataset: AsyncDataSet, tmp_path: Pat
         "empty.txt": "FAIL",
         "eel.txt": "DONE",
     }
+
+
+async def test_a_file_that_is_refused(dataset: AsyncDataSet) -> None:
+    """The others are uploaded, described and parsed; the error has them, and what is wrong with that one."""
+    files = [_file(b"MZ", "a.exe"), _file(TEXT, "eel.txt"), _file(b"MZ", "b.exe"), _file(b"# Cod", "cod.md")]
+    seen: list[Any] = []
+    with pytest.raises(PartialError, match=r"2 of the files .*: a.exe: This type .*; b.exe: This") as caught:
+        await dataset.upload(files, meta_fields=TAGS, interval=0.05, progress=seen.append)
+    documents = caught.value.data["documents"]
+    assert [(one.name, one.run, one.meta_fields) for one in documents] == [
+        ("eel.txt", "DONE", TAGS),
+        ("cod.md", "DONE", TAGS),
+    ]
+    assert list(caught.value.data["refused"]) == ["a.exe", "b.exe"]
+    assert await documents[0].download() == TEXT
+    assert [each.name for each in seen if isinstance(each, UploadProgress)] == [file.name for file in files]
+
+
+async def test_only_files_that_are_refused(dataset: AsyncDataSet) -> None:
+    """Nothing was done, so nothing is said of a part; of one file the server's own refusal is the error."""
+    with pytest.raises(InvalidRequestError, match=r"2 of the files .* a.exe: This type .*; b.exe: This"):
+        await dataset.upload([_file(b"MZ", "a.exe"), _file(b"MZ", "b.exe")])
+    with pytest.raises(InvalidRequestError, match=r"^a.exe: This type of file has not been supported yet"):
+        await dataset.upload(b"MZ", name="a.exe")
+    assert await dataset.list_documents() == []
+
+
+async def test_refused_and_not_parsed(dataset: AsyncDataSet) -> None:
+    """Where parsing fails as well, that is the error, and the refused file is in a note."""
+    with pytest.raises(ParseFailedError) as caught:
+        await dataset.upload([_file(b"MZ", "a.exe"), _file(b"  ", "blank.txt")], interval=0.05)
+    assert [name for name, _ in caught.value.failures] == ["blank.txt"]
+    assert "a.exe: This type of file" in "".join(caught.value.__notes__)
+
+
+async def test_a_version_that_is_refused(dataset: AsyncDataSet) -> None:
+    """Nothing is replaced then, neither this document nor those before it."""
+    documents = await dataset.upload([_file(TEXT, "eel.txt"), _file(b"A cod.", "cod.txt")], interval=0.05)
+    with pytest.raises(InvalidRequestError, match=r"a.exe: This type"):
+        await dataset.replace({documents[0].id: b"A new eel.", documents[1].id: _file(b"MZ", "a.exe")})
+    assert {one.id for one in await dataset.list_documents()} == {one.id for one in documents}
+
+
+async def test_what_is_no_left_over(dataset: AsyncDataSet) -> None:
+    """A document of somebody's own with the new version's content is not taken for one: it has tags."""
+    (old,) = await dataset.upload(b"The eel is green.", name="eel.txt", interval=0.05)
+    (own,) = await dataset.upload(TEXT, name="eel.txt", meta_fields=TAGS, parse=False)
+    ids = await dataset.replace({old.id: TEXT}, interval=0.05)
+    assert {one.id for one in await dataset.list_documents()} == {own.id, ids[old.id]}
+
+
+LARGE = b"x" * 2**16 + b"eel"
+LARGE_HASH = "5a9ae97bb8992c102b28a1ae25cdacf5"
+
+
+def known_file(**document: Any) -> list[bytes]:
+    """What a v0.27 answers that is asked for a large file, for its chunks, and for the document."""
+    row = {"id": "e", "name": "eel.txt", "size": len(LARGE), "run": "DONE", "dataset_id": "d"}
+    listed = http({"code": 0, "data": {"docs": [row], "total": 1}})
+    chunks = http({"code": 0, "data": {"chunks": [], "total": 0, "doc": {**row, **document}}})
+    content = http(LARGE, content_disposition="attachment; filename=eel.txt")
+    return [listed, chunks, content, listed]
+
+
+async def asked_for(answers: list[bytes], source: bytes | Path) -> list[str]:
+    """What is sent to find out that a file is there already."""
+    with serving(*answers) as (server, url):
+        async with AsyncRAGFlow("ragflow-key", url, server_version="0.27") as client:
+            dataset = AsyncDataSet._of(client, DataSetFields(id="d"))
+            (document,) = await dataset.upload(source, name="eel.txt")
+    assert document.id == "e"
+    return [each.line.removesuffix(" HTTP/1.1").rpartition("/documents")[2] for each in server.requests]
+
+
+FIND, HASH, FETCH, LOOK = (
+    "?page=1&page_size=1&name=eel.txt",
+    "/e/chunks?page=1&page_size=1",
+    "/e",
+    "?page=1&page_size=100&ids=e",
+)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "path"])
+async def test_known_by_its_hash(tmp_path: Path, kind: str) -> None:
+    """A large file that is there already is not fetched, if the server has its hash."""
+    listed, chunks, _, again = known_file(content_hash=LARGE_HASH)
+    path = tmp_path / "eel.bin"
+    path.write_bytes(LARGE)
+    source = path if kind == "path" else LARGE
+    assert await asked_for([listed, chunks, again], source) == [FIND, HASH, LOOK]
+
+
+async def test_another_hash() -> None:
+    """It may be of another kind, or none: the content decides."""
+    for told in ("6f49e16d7b584699200d38b551788666", "", None):
+        assert await asked_for(known_file(content_hash=told), LARGE) == [FIND, HASH, FETCH, LOOK]
+
+
+async def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content is fetched and compared."""
+    monkeypatch.setitem(sys.modules, "xxhash", None)
+    listed, _, content, again = known_file()
+    assert await asked_for([listed, content, again], LARGE) == [FIND, FETCH, LOOK]
+
+
+@pytest.mark.parametrize("name", ["doc.upload.umlaut_name", "doc.upload.empty_file"])
+async def test_the_hash_that_servers_have(name: str) -> None:
+    """As a real v0.27.0 told it of what it was sent."""
+    exchange = recorded("v0.27", name)
+    (row,) = exchange.body["data"]
+    (source,) = gathered({"Über uns.txt": b"hallo", "empty.txt": b""}[row["name"]], row["name"])
+    assert source.xxh128() == row["content_hash"]
 
 
 async def test_progress(dataset: AsyncDataSet, folder: Path) -> None:
