@@ -20,6 +20,7 @@ __all__ = [
     "Settings",
     "check_max_retries",
     "check_timeout",
+    "local_model",
     "resolve",
 ]
 
@@ -98,6 +99,23 @@ def resolve(
             "(in RAGFlow: avatar > API > RAGFlow API key)"
         )
     return settings
+
+
+def local_model(argument: str) -> str | dict[str, Any] | None:
+    """The local engine's ``llm``, ``embedding`` or ``reranker`` by the environment, None if it says nothing.
+
+    ``RAGFLOW_LOCAL_LLM`` (and ``_EMBEDDING``, ``_RERANKER``) is ``http://host/v1#model`` or the name of a built-in
+    model; the key for an address is in ``RAGFLOW_LOCAL_LLM_API_KEY``.
+    """
+    variable = f"RAGFLOW_LOCAL_{argument.upper()}"
+    text = os.environ.get(variable, "").strip()
+    key = os.environ.get(f"{variable}_API_KEY", "").strip()
+    if not text:
+        return None
+    if not key:
+        return text
+    base_url, _, model = text.partition("#")
+    return {"base_url": base_url, "model": model, "api_key": SecretStr(key)}
 
 
 def check_timeout(value: Any) -> float | None:

@@ -10,20 +10,24 @@ import apsw
 from . import blobs, index, store
 from .embed import Embedder
 from .fields import dated, dumped, free_name, loaded, merged, new_id, now_ms
+from .models import Models
 from .problems import Missing, Refused
 from .store import Paging, Row, row
 
 __all__ = [
-    "check_embedder",
+    "Kept",
     "check_owner",
     "create",
     "default_parser_config",
     "delete",
-    "embedding_model",
+    "embedder",
     "get",
     "listed",
     "update",
 ]
+
+Kept = tuple[str, int]
+"""What a dataset keeps of the embedder that made its vectors: name and dimensions."""
 
 _ORDER = ("create_time", "update_time", "name")
 
@@ -102,14 +106,12 @@ def default_parser_config(chunk_method: str) -> Row:
     return merged({}, _LONG_TEXTS if chunk_method in _WITH_LONG_TEXTS else _ALL_METHODS)
 
 
-def embedding_model(embedder: Embedder) -> str:
-    """The ``embedding_model`` of a dataset that names none."""
-    return f"{embedder.name}@Builtin"
+def create(db: apsw.Connection, tenant_id: str, kept: Kept, fields: Mapping[str, Any]) -> Row:
+    """A new dataset (``name`` and ``embedding_model`` at least); a name that is taken becomes ``name(1)``.
 
-
-def create(db: apsw.Connection, tenant_id: str, embedder: Embedder, fields: Mapping[str, Any]) -> Row:
-    """A new dataset; a name that is taken becomes ``name(1)``."""
-    settings = {**_DEFAULTS, "embedding_model": embedding_model(embedder)}
+    ``kept`` is of the embedder that the model's name stands for.
+    """
+    settings = dict(_DEFAULTS)
     settings |= {key: value for key, value in fields.items() if key != "name" and value is not None}
     config = default_parser_config(settings["chunk_method"])
     settings["parser_config"] = merged(config, fields.get("parser_config") or {})
@@ -118,7 +120,7 @@ def create(db: apsw.Connection, tenant_id: str, embedder: Embedder, fields: Mapp
     db.execute(
         "INSERT INTO dataset(id, tenant_id, name, settings_json, embedder, dimensions, create_time, update_time)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (dataset_id, tenant_id, name, dumped(settings), embedder.name, embedder.dimensions, now, now),
+        (dataset_id, tenant_id, name, dumped(settings), *kept, now, now),
     )
     return get(db, tenant_id, dataset_id)
 
@@ -138,17 +140,20 @@ def check_owner(db: apsw.Connection, tenant_id: str, dataset_ids: Sequence[str])
             raise Missing(f"You don't own the dataset {dataset_id}.")
 
 
-def check_embedder(db: apsw.Connection, dataset_id: str, embedder: Embedder) -> None:
-    """``Missing`` if there is no such dataset, ``Refused`` if its vectors come from another embedder."""
+def embedder(db: apsw.Connection, dataset_id: str, models: Models) -> Embedder:
+    """What makes a dataset's vectors; ``Refused`` if the engine has no such model, for they are never mixed."""
     found = row(db, "SELECT name, embedder, dimensions FROM dataset WHERE id = ?", (dataset_id,))
     if found is None:
         raise Missing(f"You don't own the dataset {dataset_id}.")
-    if (found["embedder"], found["dimensions"]) != (embedder.name, embedder.dimensions):
+    keeper = models.keeper(found["embedder"], found["dimensions"])
+    if keeper is None:
+        own = models.embedder()
         raise Refused(
             f"the dataset '{found['name']}' was made with the embedder {found['embedder']} "
-            f"({found['dimensions']} dimensions); this engine runs {embedder.name} ({embedder.dimensions}); "
+            f"({found['dimensions']} dimensions); this engine runs {own.name} ({own.dimensions}); "
             "open it with the former"
         )
+    return keeper
 
 
 class Filters(Paging, total=False):
@@ -166,9 +171,16 @@ def listed(db: apsw.Connection, tenant_id: str, **filters: Unpack[Filters]) -> t
     return [_wire(each) for each in found], total
 
 
-def update(db: apsw.Connection, tenant_id: str, dataset_id: str, fields: Mapping[str, Any]) -> Row:
-    """Change settings; ``parser_config`` is merged into the old one, other values replace."""
+def update(
+    db: apsw.Connection, tenant_id: str, dataset_id: str, fields: Mapping[str, Any], kept: Kept | None = None
+) -> Row:
+    """Change settings; ``parser_config`` is merged into the old one, other values replace.
+
+    ``kept`` is of the embedder that a new ``embedding_model`` stands for.
+    """
     old = get(db, tenant_id, dataset_id)
+    if kept is not None:
+        _keep(db, old, fields["embedding_model"], kept)
     name = fields.get("name") or old["name"]
     if _is_taken(db, tenant_id, name, besides=dataset_id):
         raise Refused(f"Dataset name '{name}' already exists")
@@ -199,6 +211,22 @@ def delete(db: apsw.Connection, tenant_id: str, ids: Sequence[str] | None) -> li
         db.execute("DELETE FROM dataset WHERE id = ?", (dataset_id,))
         blobs.drop_unused(db, files)
     return chosen
+
+
+def _keep(db: apsw.Connection, dataset: Row, model: str, kept: Kept) -> None:
+    """Have another embedder make the dataset's vectors; ``Refused`` if it has some of the old one."""
+    db.execute(
+        "UPDATE dataset SET embedder = ?1, dimensions = ?2"
+        " WHERE id = ?3 AND chunk_count = 0 AND (embedder, dimensions) <> (?1, ?2)",
+        (*kept, dataset["id"]),
+    )
+    if not row(
+        db, "SELECT 1 FROM dataset WHERE id = ? AND embedder = ? AND dimensions = ?", (dataset["id"], *kept)
+    ):
+        raise Refused(
+            f"When chunk_num ({dataset['chunk_count']}) > 0, embedding_model must remain {dataset['embedding_model']}, "
+            f"since {model} makes other vectors"
+        )
 
 
 def _base_config(old: Row, settings: Row) -> Row:

@@ -35,8 +35,11 @@ class Embedder(Protocol):
     array of shape ``(len(texts), dimensions)`` whose rows have length 1.
     """
 
-    name: str
-    dimensions: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 

@@ -13,9 +13,9 @@ from typing import Self
 
 from . import keys
 from .conversation import Delta, Final
-from .embed import Embedder, HashedEmbedder
 from .jobs import Parser
 from .matrix import Matrices
+from .models import Choice, Models
 from .problems import Refused
 from .search import Retrieval, Retrieved
 from .store import MEMORY, Store
@@ -27,16 +27,22 @@ __all__ = ["Delta", "Engine", "Final", "Retrieval", "Retrieved", "Tenant", "open
 class Engine(Tenant):
     """A knowledge base in the folder ``path`` (made if missing), or in memory with ``":memory:"``.
 
-    Raises ``Refused`` if the folder holds a ``knowledge.db`` that is not ours or is newer than this version.
+    It works with the models of ``choice``. Raises ``Refused`` if the folder holds a ``knowledge.db`` that is not
+    ours or is newer than this version.
     Most callers want ``open_engine``, which gives all users of a folder in this process the same engine.
     """
 
-    def __init__(self, path: str | Path, *, embedder: Embedder | None = None) -> None:
-        store, embedder = Store(path), embedder or HashedEmbedder()
-        parser = Parser(store, embedder)
+    def __init__(self, path: str | Path, choice: Choice | None = None) -> None:
+        store = Store(path)
+        try:
+            models = Models(choice, store.folder)
+        except BaseException:
+            store.close()
+            raise
+        parser = Parser(store, models)
         with store.write() as db:
             owner = keys.owner(db)
-        super().__init__(Shared(store, embedder, Matrices(), parser), owner)
+        super().__init__(Shared(store, models, Matrices(), parser), owner)
         self._key: str | None = None
         self._users = 1
         parser.wake()
@@ -56,6 +62,7 @@ class Engine(Tenant):
             for folder in [folder for folder, engine in _open.items() if engine is self]:
                 del _open[folder]
             self._shared.parser.close()
+            self._shared.models.close()
             self._shared.store.close()
 
     def api_key(self, key: str | None = None) -> str:
@@ -94,27 +101,31 @@ class Engine(Tenant):
             found = keys.tenant_of(db, key, column="beta")
         return None if found is None else self.tenant(found)
 
-    def _join(self, embedder: Embedder | None) -> None:
-        own = self._shared.embedder
-        if embedder is not None and embedder.name != own.name:
-            raise Refused(f"this folder is open with the embedder {own.name}, not {embedder.name}")
+    def _join(self, choice: Choice) -> None:
+        other = choice.differs(self._shared.models.choice)
+        if other is not None:
+            raise Refused(
+                f"this folder is open in this process with another {other}=; give the same, none, or close it first"
+            )
         self._users += 1
 
 
-def open_engine(path: str | Path, *, embedder: Embedder | None = None) -> Engine:
+def open_engine(path: str | Path, choice: Choice | None = None) -> Engine:
     """The engine of a folder, shared by all who open it in this process; each calls ``close()`` once.
 
-    ``":memory:"`` makes a new one each time. ``Refused`` if the folder is open with another ``embedder``.
+    ``":memory:"`` makes a new one each time. ``Refused`` if the folder is open with another ``choice`` of models;
+    what that leaves open is as the first one chose it.
     """
+    choice = choice or Choice()
     if str(path) == MEMORY:
-        return Engine(MEMORY, embedder=embedder)
+        return Engine(MEMORY, choice)
     folder = Path(path).expanduser().resolve()
     with _opening:
         engine = _open.get(folder)
         if engine is None:
-            engine = _open[folder] = Engine(folder, embedder=embedder)
+            engine = _open[folder] = Engine(folder, choice)
         else:
-            engine._join(embedder)
+            engine._join(choice)
         return engine
 
 

@@ -20,8 +20,8 @@ import apsw
 
 from . import blobs, chunks, datasets, documents
 from .chunk import chunk_document
-from .embed import Embedder
 from .fields import iso, now_ms
+from .models import Models
 from .parse import ParseError
 from .problems import InUse, Problem, Refused
 from .store import Row, Store, row
@@ -77,9 +77,9 @@ def stop(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str]) -> No
 class Parser:
     """Works the queue off in a thread, which lives only while there is something to do."""
 
-    def __init__(self, store: Store, embedder: Embedder) -> None:
+    def __init__(self, store: Store, models: Models) -> None:
         self._store = store
-        self._embedder = embedder
+        self._models = models
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -130,7 +130,7 @@ class Parser:
                     job = row(db, _NEXT)
                 if job is None:
                     return
-                _Task(self._store, self._embedder, self._closing, job).run()
+                _Task(self._store, self._models, self._closing, job).run()
         if not sole:
             self._closing.wait(_RETRY)
 
@@ -138,9 +138,9 @@ class Parser:
 class _Task:
     """The parsing of one document."""
 
-    def __init__(self, store: Store, embedder: Embedder, closing: threading.Event, job: Row) -> None:
+    def __init__(self, store: Store, models: Models, closing: threading.Event, job: Row) -> None:
         self._store = store
-        self._embedder = embedder
+        self._models = models
         self._closing = closing
         self._job = job["id"]
         self._document = job["document_id"]
@@ -164,7 +164,7 @@ class _Task:
     def _chunked(self) -> tuple[str, list[str]]:
         with self._store.read() as db:
             found = self._row(db)
-            datasets.check_embedder(db, found["dataset_id"], self._embedder)
+            self._embedder = datasets.embedder(db, found["dataset_id"], self._models)
             data = blobs.read(db, found["sha256"])
         contents = chunk_document(
             found["name"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["InUse", "Missing", "Problem", "Refused"]
+__all__ = ["InUse", "Missing", "ModelFailed", "Problem", "Refused"]
 
 
 class Problem(Exception):
@@ -19,3 +19,7 @@ class Refused(Problem):
 
 class InUse(Problem):
     """Another process holds what is needed, or the document is being parsed; trying again may help."""
+
+
+class ModelFailed(Problem):
+    """A model that was asked did not answer, or not with what a model of its kind answers."""

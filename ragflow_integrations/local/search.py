@@ -18,8 +18,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from . import chunks, datasets, documents
-from .embed import Embedder
+from . import chunks, documents
 from .fields import dumped
 from .index import match
 from .matrix import Matrices, Matrix, Numbers, Vectors
@@ -70,12 +69,11 @@ class Retrieved:
     doc_aggs: list[Row] = field(default_factory=list)
 
 
-def retrieve(
-    db: apsw.Connection, embedder: Embedder, matrices: Matrices, query: Retrieval, asked: Vectors
-) -> Retrieved:
-    """One page of chunks for a question, whose vector is ``asked``; nothing for an empty one."""
-    for dataset_id in query.dataset_ids:
-        datasets.check_embedder(db, dataset_id, embedder)
+def retrieve(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: Vectors) -> Retrieved:
+    """One page of chunks for a question, whose vector is ``asked``; nothing for an empty one.
+
+    The datasets must have vectors of the embedder that made ``asked``.
+    """
     if not query.question.strip():
         return Retrieved()
     window = _window(query.page_size)

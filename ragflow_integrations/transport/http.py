@@ -26,7 +26,7 @@ from .server import FAILURES, Server
 from .upload import Upload
 from .whole import WholeAnswer
 
-__all__ = ["AsyncHTTPTransport", "HTTPTransport"]
+__all__ = ["AsyncHTTPTransport", "HTTPTransport", "Request"]
 
 
 class HTTPTransport:

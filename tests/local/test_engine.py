@@ -13,6 +13,7 @@ import pytest
 
 from ragflow_integrations.local.embed import HashedEmbedder
 from ragflow_integrations.local.engine import Delta, Engine, Final, Retrieval, open_engine
+from ragflow_integrations.local.models import Choice
 from ragflow_integrations.local.problems import InUse, Missing, Refused
 from tests.local.knowledge import ALL, NEWEST, TEXTS, check_truth, filled, parsed
 
@@ -42,11 +43,13 @@ def names(listed: tuple[list[dict[str, Any]], int]) -> list[str]:
 
 def test_a_dataset_has_the_servers_fields_and_defaults(engine: Engine) -> None:
     """A new dataset shows ids, dates and defaults as RAGFlow v0.27 does, and the settings that were given."""
-    made = engine.create_dataset({"name": "kb", "description": "d", "embedding_model": "m@Provider"})
+    made = engine.create_dataset(
+        {"name": "kb", "description": "d", "embedding_model": "embedding-3@ZHIPU-AI"}
+    )
     assert re.fullmatch(r"[0-9a-f]{12}1[0-9a-f]{19}", made["id"])
     assert (made["chunk_method"], made["permission"], made["status"]) == ("naive", "me", "1")
     assert (made["similarity_threshold"], made["vector_similarity_weight"]) == (0.2, 0.3)
-    assert (made["description"], made["embedding_model"]) == ("d", "m@Provider")
+    assert (made["description"], made["embedding_model"]) == ("d", "embedding-3@ZHIPU-AI")
     assert made["parser_config"]["chunk_token_num"] == 512
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", made["create_date"])
     assert made["create_time"] == made["update_time"] > 1_600_000_000_000
@@ -507,22 +510,38 @@ def test_memory_is_not_shared() -> None:
 
 
 def test_embedders_are_not_mixed(tmp_path: Path) -> None:
-    """A shared folder has one embedder, and vectors of another embedder are neither searched nor added to."""
-    with open_engine(tmp_path) as engine:
+    """A shared folder has one choice of models, and vectors of an absent embedder are neither searched nor added to."""
+    with open_engine(tmp_path, Choice(embedding=OtherEmbedder())) as engine:
         dataset = filled(engine)
         document = engine.list_documents(dataset["id"], **NEWEST)[0][0]
-        with pytest.raises(Refused, match="open with the embedder"):
-            open_engine(tmp_path, embedder=OtherEmbedder())
-    with Engine(tmp_path, embedder=OtherEmbedder()) as engine:
+        with pytest.raises(Refused, match="open in this process with another embedding="):
+            open_engine(tmp_path, Choice(embedding=OtherEmbedder()))
+    with Engine(tmp_path) as engine:
         for call in (
             lambda: engine.retrieve(Retrieval("zebra", [dataset["id"]])),
             lambda: engine.add_chunk(document["id"], "x"),
         ):
-            with pytest.raises(Refused, match=f"'kb' was made with the embedder {HashedEmbedder.name}"):
+            with pytest.raises(Refused, match=f"'kb' was made with the embedder {OtherEmbedder.name}"):
                 call()
         [failed] = parsed(engine, [document["id"]])
-        assert (failed["run"], HashedEmbedder.name in failed["progress_msg"]) == ("FAIL", True)
+        assert (failed["run"], OtherEmbedder.name in failed["progress_msg"]) == ("FAIL", True)
         assert filled(engine)["chunk_count"] == len(TEXTS)
+
+
+def test_what_the_built_in_embedder_made_stays_of_use(tmp_path: Path) -> None:
+    """With another embedder for new datasets, old ones keep theirs; both at once are not searched."""
+    with Engine(tmp_path) as engine:
+        old = filled(engine)
+    with Engine(tmp_path, Choice(embedding=OtherEmbedder())) as engine:
+        assert engine.retrieve(Retrieval("zebra", [old["id"]])).total > 0
+        new = engine.create_dataset({"name": "new"})
+        with pytest.raises(Refused, match="different embedding models"):
+            engine.retrieve(Retrieval("zebra", [old["id"], new["id"]]))
+        with pytest.raises(Refused, match="embedding_model must remain hashed-512@Builtin"):
+            engine.update_dataset(old["id"], {"embedding_model": new["embedding_model"]})
+        changed = engine.update_dataset(new["id"], {"embedding_model": old["embedding_model"]})
+        assert changed["embedding_model"] == old["embedding_model"]
+        engine.retrieve(Retrieval("zebra", [old["id"], new["id"]]))
 
 
 def test_the_key_is_kept_for_the_owner(tmp_path: Path) -> None:

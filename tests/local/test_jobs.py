@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ragflow_integrations.local.embed import HashedEmbedder
 from ragflow_integrations.local.engine import Engine, Retrieval
+from ragflow_integrations.local.models import Choice
 from ragflow_integrations.local.problems import InUse, Missing, Refused
 from ragflow_integrations.local.store import Store, scalar
 from tests.local.knowledge import ALL, LONG_TEXT, NEWEST, TEXTS, check_truth, finished, parsed
@@ -53,7 +54,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def held(path: str) -> Iterator[tuple[Engine, HeldEmbedder, dict[str, Any]]]:
     """An engine whose parser stands in the middle of a document."""
     embedder = HeldEmbedder()
-    with Engine(path, embedder=embedder) as engine:
+    with Engine(path, Choice(embedding=embedder)) as engine:
         dataset = engine.create_dataset({"name": "kb"})
         document = engine.add_document(dataset["id"], "a.txt", TEXTS["atlantis.txt"])
         engine.start_parsing([document["id"]])
@@ -83,7 +84,7 @@ def test_a_document_is_parsed(path: str) -> None:
 
 def test_one_bad_document_does_not_stop_the_others(path: str) -> None:
     """Files that cannot be parsed fail one by one, each with its reason; the rest is parsed."""
-    with Engine(path, embedder=FailingEmbedder()) as engine:
+    with Engine(path, Choice(embedding=FailingEmbedder())) as engine:
         dataset = engine.create_dataset({"name": "kb"})
         files = {"empty.txt": b"", "picture.xyz": b"\0", **TEXTS}
         ids = {name: engine.add_document(dataset["id"], name, data)["id"] for name, data in files.items()}
@@ -188,7 +189,7 @@ def test_progress_is_seen(tmp_path: Path) -> None:
             threading.Event().wait(0.2)
             return super().embed(texts)
 
-    with Engine(tmp_path, embedder=SlowEmbedder()) as engine:
+    with Engine(tmp_path, Choice(embedding=SlowEmbedder())) as engine:
         dataset = engine.create_dataset({"name": "kb", "parser_config": {"chunk_token_num": 64}})
         document = engine.add_document(dataset["id"], "long.txt", LONG_TEXT)
         engine.start_parsing([document["id"]])
@@ -202,7 +203,7 @@ def test_progress_is_seen(tmp_path: Path) -> None:
 def test_closing_keeps_the_queue(tmp_path: Path) -> None:
     """close() ends in the middle of a document; the next engine in the folder parses it and the others."""
     embedder = HeldEmbedder()
-    engine = Engine(tmp_path, embedder=embedder)
+    engine = Engine(tmp_path, Choice(embedding=embedder))
     dataset = engine.create_dataset({"name": "kb", "parser_config": {"chunk_token_num": 64}})
     ids = [engine.add_document(dataset["id"], "long.txt", LONG_TEXT)["id"] for _ in range(3)]
     engine.start_parsing(ids)
@@ -237,6 +238,7 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
     code = """
 import sys
 from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.models import Choice
 from tests.local.knowledge import LONG_TEXT, finished
 engine = Engine(sys.argv[1])
 ids = [engine.add_document(sys.argv[2], "theirs.txt", LONG_TEXT)["id"] for _ in range(4)]
@@ -262,9 +264,10 @@ def test_one_process_parses_at_a_time(tmp_path: Path) -> None:
     code = """
 import sys, threading
 from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.models import Choice
 from tests.local.test_jobs import HeldEmbedder
 embedder = HeldEmbedder()
-engine = Engine(sys.argv[1], embedder=embedder)
+engine = Engine(sys.argv[1], Choice(embedding=embedder))
 document = engine.add_document(engine.create_dataset({"name": "kb"})["id"], "a.txt", b"some text")
 engine.start_parsing([document["id"]])
 embedder.reached.wait()
@@ -276,7 +279,7 @@ threading.Event().wait()
     document_id = first.stdout.readline().strip()
     embedder = HeldEmbedder()
     embedder.release.set()
-    with Engine(tmp_path, embedder=embedder) as second:
+    with Engine(tmp_path, Choice(embedding=embedder)) as second:
         assert not embedder.reached.wait(1)
         first.kill()
         first.communicate()
@@ -290,6 +293,7 @@ def test_what_a_process_left_behind_is_parsed(tmp_path: Path) -> None:
     code = """
 import sys
 from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.models import Choice
 from tests.local.knowledge import LONG_TEXT
 engine = Engine(sys.argv[1])
 document = engine.add_document(sys.argv[2], "a.txt", LONG_TEXT * 10)
@@ -310,6 +314,7 @@ def test_closing_does_not_wait_for_a_page_that_never_ends(tmp_path: Path) -> Non
 import sys, time
 from ragflow_integrations.local import jobs
 from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.models import Choice
 jobs._PATIENCE = 0.5
 engine = Engine(sys.argv[1])
 found = engine.list_documents(sys.argv[2], page=1, page_size=1, orderby="name", desc=True)[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..chats import LLM_ID
+from ..models import UnknownModel
 from .call import Call, Routes, without_repeats
 from .datasets import NICKNAME
 from .envelope import AUTHENTICATION, DATA, EXCEPTION, UNSET, Fail, not_there_yet, succeeded
@@ -45,7 +45,7 @@ def create(call: Call) -> Response:
     """``POST /chats``."""
     given = call.json()
     name = _name(given.get("name"))
-    return succeeded(call.engine.create_chat({**_settings(given), "name": name}))
+    return succeeded(call.engine.create_chat({**_settings(call, given), "name": name}))
 
 
 def list_(call: Call) -> Response:
@@ -113,16 +113,18 @@ def owned(call: Call, identifier: str | None = None) -> Row:
     return row
 
 
-def check_llm(name: Any, code: int = DATA, data: Any = UNSET) -> None:
-    """Raise unless ``name`` is empty or the one thing that answers here."""
-    if name and name != LLM_ID:
-        raise Fail(f"`llm_id` {name} doesn't exist", code, data=data)
+def check_llm(call: Call, name: Any, code: int = DATA, data: Any = UNSET) -> None:
+    """Raise unless ``name`` is empty or that of a model that the engine knows."""
+    try:
+        call.engine.models.known("chat", str(name or ""))
+    except UnknownModel:
+        raise Fail(f"`llm_id` {name} doesn't exist", code, data=data) from None
 
 
 def _update(call: Call, *, merge: bool) -> Response:
     chat = owned(call)
     given = call.json()
-    fields = _settings(given)
+    fields = _settings(call, given)
     if "name" in given:
         fields["name"] = _name(given["name"])
     if merge:
@@ -144,12 +146,12 @@ def _name(name: Any) -> str:
     return str(name)
 
 
-def _settings(given: Row) -> Row:
+def _settings(call: Call, given: Row) -> Row:
     """The settings among ``given``, checked; other keys are dropped, as RAGFlow does."""
     fields = {key: value for key, value in given.items() if key in _SETTINGS and key != "name"}
     if "dataset_ids" in fields:
         fields["dataset_ids"] = _dataset_ids(fields["dataset_ids"])
-    check_llm(given.get("llm_id") or given.get("tenant_llm_id"))
+    check_llm(call, given.get("llm_id") or given.get("tenant_llm_id"))
     for name in _NOT_HERE:
         if given.get(name):
             raise not_there_yet(f"`{name}` in chats")

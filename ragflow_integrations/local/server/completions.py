@@ -52,7 +52,7 @@ def complete(call: Call) -> Response:
     if not store and not pass_all:
         raise Fail("`pass_all_history_messages` must be true when `store_history_messages` is false.")
     chat, session = _conversation(call, given)
-    _check_supported(given, chat, keeps_all=pass_all and store)
+    _check_supported(call, given, chat, keeps_all=pass_all and store)
     turn = _turn(call, given, chat, session, messages, store)
     if given.get("stream", True):
         legacy = _flag(given, "legacy", default=False)
@@ -168,8 +168,8 @@ def _conversation(call: Call, given: Row) -> tuple[Row, Row | None]:
     return chat, sessions.owned(call, chat, session_id) if session_id else None
 
 
-def _check_supported(given: Row, chat: Row, *, keeps_all: bool) -> None:
-    chats.check_llm(given.get("llm_id"), EXCEPTION, data=None)
+def _check_supported(call: Call, given: Row, chat: Row, *, keeps_all: bool) -> None:
+    chats.check_llm(call, given.get("llm_id"), EXCEPTION, data=None)
     for name in _NOT_HERE:
         if given.get(name):
             raise not_there_yet(f"`{name}` in completions")

@@ -16,8 +16,6 @@ __all__ = ["NICKNAME", "ROUTES", "create", "delete", "get", "list_", "owned", "u
 Row = dict[str, Any]
 
 NICKNAME = "local"
-# what the v0.24 reference names as the server's default; like "…@Builtin" it means: the server's own model
-_DEFAULT_MODEL = "BAAI/bge-large-zh-v1.5@BAAI"
 _RUNS = ("UNSTART", "RUNNING", "CANCEL", "DONE", "FAIL")
 
 
@@ -26,7 +24,7 @@ def create(call: Call) -> Response:
     wanted = validated(CreateDataset, call.strict_json())
     if len(wanted.name.encode()) > 128:
         raise Fail(f"Dataset name length is {len(wanted.name.encode())} which is larger than 128")
-    return answered(call.engine.create_dataset(_fields(call, wanted)))
+    return answered(call.engine.create_dataset(_fields(wanted)))
 
 
 def list_(call: Call) -> Response:
@@ -68,7 +66,7 @@ def update(call: Call) -> Response:
     owned(call)
     if wanted.pagerank or wanted.connectors:
         raise not_there_yet("`pagerank`" if wanted.pagerank else "`connectors`")
-    fields = {key: value for key, value in _fields(call, wanted).items() if key in sent}
+    fields = {key: value for key, value in _fields(wanted).items() if key in sent}
     return answered({**call.engine.update_dataset(found, fields), "connectors": []})
 
 
@@ -96,7 +94,7 @@ def _lacks_permission(call: Call, name: str) -> Fail:
     return Fail(f"User '{call.engine.tenant_id}' lacks permission for dataset '{name}'")
 
 
-def _fields(call: Call, wanted: CreateDataset) -> Row:
+def _fields(wanted: CreateDataset) -> Row:
     if wanted.chunk_method != "naive":
         raise not_there_yet(f"`chunk_method` {wanted.chunk_method}")
     for name in ("parse_type", "pipeline_id", "auto_metadata_config", "ext"):
@@ -107,18 +105,9 @@ def _fields(call: Call, wanted: CreateDataset) -> Row:
     )
     if wanted.parser_config is not None:
         fields["parser_config"] = settings_of(wanted.parser_config)
-    _check_embedding_model(call, wanted.embedding_model)
+    if wanted.embedding_model:
+        fields["embedding_model"] = wanted.embedding_model
     return fields
-
-
-def _check_embedding_model(call: Call, name: str | None) -> None:
-    """There is one model here; it has three names, and any other one is as unknown as on RAGFlow."""
-    if not name or name in (call.engine.embedding_model, _DEFAULT_MODEL) or name.endswith("@Builtin"):
-        return
-    model, _, provider = name.rpartition("@")
-    if "@" in model:
-        raise Fail(f"Model {name} not found for model embedding")
-    raise Fail(f"Provider {provider} not found for model {name}.")
 
 
 def _listed(call: Call, row: Row, with_parsing_status: bool) -> Row:

@@ -77,7 +77,7 @@ def complete(call: Call) -> Response:
     chat = call.engine.get_chat(call.path["chat_id"])
     if chat is None:
         raise Fail(f"You don't own the chat {call.path['chat_id']}")
-    model = _model(given["model"], chat)
+    model = _model(call, given["model"], chat)
     if not chat["dataset_ids"]:
         raise not_there_yet("a language model, which a chat without datasets needs,")
     with_reference = bool(extra.get("reference"))
@@ -173,12 +173,12 @@ def _text(content: Any) -> str:
     return content or ""
 
 
-def _model(name: Any, chat: Row) -> str:
+def _model(call: Call, name: Any, chat: Row) -> str:
     if name == _PLACEHOLDER:
         return str(chat["llm_id"])
     if not name:
         raise Fail(f"Cannot use specified model {name}.")
-    chats.check_llm(name, ARGUMENT)
+    chats.check_llm(call, name, ARGUMENT)
     return str(name)
 
 

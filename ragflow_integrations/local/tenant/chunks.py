@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
+import apsw
+
 from .. import chunks, datasets, documents, search
+from ..embed import Embedder
+from ..models import question_vector
+from ..problems import Refused
 from ..search import Retrieval, Retrieved
 from ..store import Row
 from .part import Part, or_none
@@ -27,9 +32,9 @@ class ChunkCalls(Part):
         """Add a chunk to a document, searchable at once; the same content again replaces it."""
         with self._shared.store.read() as db:
             document = documents.get(db, self.tenant_id, document_id)
-            datasets.check_embedder(db, document["dataset_id"], self._shared.embedder)
+            embedder = datasets.embedder(db, document["dataset_id"], self._shared.models)
         prepared = chunks.prepare(
-            self._shared.embedder,
+            embedder,
             document["name"],
             [content],
             important_keywords=important_keywords,
@@ -60,10 +65,10 @@ class ChunkCalls(Part):
         """
         with self._shared.store.read() as db:
             old = chunks.get(db, self.tenant_id, chunk_id)
-            datasets.check_embedder(db, old["dataset_id"], self._shared.embedder)
+            embedder = datasets.embedder(db, old["dataset_id"], self._shared.models)
         new = {**old, **fields}
         kept = {key: new[key] for key in ("important_keywords", "questions")}
-        [prepared] = chunks.prepare(self._shared.embedder, old["docnm_kwd"], [new["content"]], **kept)
+        [prepared] = chunks.prepare(embedder, old["docnm_kwd"], [new["content"]], **kept)
         with self._shared.store.write() as db:
             document = documents.get(db, self.tenant_id, old["document_id"])
             chunks.replace(db, document, chunk_id, prepared, available=new["available"])
@@ -80,9 +85,21 @@ class ChunkCalls(Part):
 
     def retrieve(self, query: Retrieval) -> Retrieved:
         """The chunks that answer a question best, by RAGFlow's scores; ``Missing`` if a dataset is unknown."""
-        asked = self._shared.embedder.embed([query.question])[
-            0
-        ]  # before reading: readers of ":memory:" take turns
         with self._shared.store.read() as db:
             datasets.check_owner(db, self.tenant_id, query.dataset_ids)
-            return search.retrieve(db, self._shared.embedder, self._shared.matrices, query, asked)
+            embedder = self._embedder_of(db, query.dataset_ids)
+        asked = question_vector(
+            embedder, query.question
+        )  # between two reads: readers of ":memory:" take turns
+        with self._shared.store.read() as db:
+            datasets.check_owner(db, self.tenant_id, query.dataset_ids)
+            return search.retrieve(db, self._shared.matrices, query, asked)
+
+    def _embedder_of(self, db: apsw.Connection, dataset_ids: Sequence[str]) -> Embedder:
+        """The embedder of all these datasets; ``Refused`` if they have several."""
+        found = [datasets.embedder(db, each, self._shared.models) for each in dataset_ids]
+        if not found:
+            raise Refused("`dataset_ids` is required.")
+        if len({(each.name, each.dimensions) for each in found}) > 1:
+            raise Refused("Datasets use different embedding models.")
+        return found[0]

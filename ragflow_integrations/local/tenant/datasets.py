@@ -18,12 +18,17 @@ class DatasetCalls(Part):
     @property
     def embedding_model(self) -> str:
         """The ``embedding_model`` of datasets that name none."""
-        return datasets.embedding_model(self._shared.embedder)
+        return self._shared.models.default("embedding")
 
     def create_dataset(self, fields: Mapping[str, Any]) -> Row:
-        """A new dataset of these fields (``name`` at least); a name that is taken becomes ``name(1)``."""
+        """A new dataset of these fields (``name`` at least); a name that is taken becomes ``name(1)``.
+
+        ``UnknownModel`` if no model is called ``embedding_model``.
+        """
+        name = fields.get("embedding_model") or self.embedding_model
+        kept = self._kept(name)
         with self._shared.store.write() as db:
-            return datasets.create(db, self.tenant_id, self._shared.embedder, fields)
+            return datasets.create(db, self.tenant_id, kept, {**fields, "embedding_model": name})
 
     def list_datasets(self, **filters: Unpack[datasets.Filters]) -> tuple[list[Row], int]:
         """One page of datasets and how many fit: ``page page_size orderby desc``, optionally ``id name ids``."""
@@ -42,9 +47,15 @@ class DatasetCalls(Part):
             return documents.size(db, dataset_id)
 
     def update_dataset(self, dataset_id: str, fields: Mapping[str, Any]) -> Row:
-        """Change a dataset; ``parser_config`` is merged. ``Refused`` if the new name is taken."""
+        """Change a dataset; ``parser_config`` is merged. ``Refused`` if the new name is taken.
+
+        ``UnknownModel`` for an unknown ``embedding_model``, ``Refused`` for one that makes other vectors than those
+        that are there.
+        """
+        model = fields.get("embedding_model")
+        kept = self._kept(model) if model else None
         with self._shared.store.write() as db:
-            return datasets.update(db, self.tenant_id, dataset_id, fields)
+            return datasets.update(db, self.tenant_id, dataset_id, fields, kept)
 
     def delete_datasets(self, ids: Sequence[str] | None) -> int:
         """Delete datasets (None: all) with all that is in them; none if one is unknown (``Missing``)."""
@@ -52,3 +63,8 @@ class DatasetCalls(Part):
             gone = datasets.delete(db, self.tenant_id, ids)
         self._shared.matrices.forget(gone)
         return len(gone)
+
+    def _kept(self, embedding_model: str) -> datasets.Kept:
+        """What is kept of an embedder; a model elsewhere is asked here, where nobody waits to write."""
+        embedder = self._shared.models.embedder(embedding_model)
+        return embedder.name, embedder.dimensions

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..embed import Embedder
 from ..jobs import Parser
 from ..matrix import Matrices
+from ..models import Models
 from ..problems import Missing
 from ..store import Row, Store
 
@@ -20,7 +20,7 @@ class Shared:
     """What all tenants of one folder have in common."""
 
     store: Store
-    embedder: Embedder
+    models: Models
     matrices: Matrices
     parser: Parser
 
@@ -31,6 +31,11 @@ class Part:
     def __init__(self, shared: Shared, tenant_id: str) -> None:
         self._shared = shared
         self.tenant_id = tenant_id
+
+    @property
+    def models(self) -> Models:
+        """The models of the engine, by their names."""
+        return self._shared.models
 
     def _see_to(self, listed: Sequence[Row]) -> None:
         """Have what is queued parsed: the process that queued it may be gone by now."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.models import Choice
 from tests.local.server.api import Api
 from tests.local.server.replay import GatedEmbedder
 
@@ -21,7 +22,7 @@ def embedder() -> GatedEmbedder:
 @pytest.fixture
 async def api(embedder: GatedEmbedder) -> AsyncIterator[Api]:
     """The application over an engine in memory."""
-    engine = await asyncio.to_thread(Engine, ":memory:", embedder=embedder)
+    engine = await asyncio.to_thread(Engine, ":memory:", Choice(embedding=embedder))
     called = Api(engine)
     yield called
     await called.http.aclose()

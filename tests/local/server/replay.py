@@ -112,7 +112,6 @@ class Player:
     client: httpx.Client
     gate: threading.Event
     ids: dict[str, str]
-    models: dict[str, str]
 
     def play(self) -> Iterator[Exchange]:
         for file in files(self.version):
@@ -131,7 +130,7 @@ class Player:
         if isinstance(value, list):
             return [self.ours(each) for each in value]
         if isinstance(value, str):
-            return _ID.sub(lambda found: self.ids.get(found[0], found[0]), self.models.get(value, value))
+            return _ID.sub(lambda found: self.ids.get(found[0], found[0]), value)
         return value
 
     def _before(self, name: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
 
-from ragflow_integrations.local.chats import LLM_ID
 from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.models import Choice
 from ragflow_integrations.local.serve import running_server
 from tests.local.server.replay import (
     SECOND_KEY,
@@ -21,24 +21,46 @@ from tests.local.server.replay import (
     shape,
 )
 
+_NAMES = {  # what the recorded servers' models were called
+    "embedding": ("fake-embed@fake@OpenAI-API-Compatible", "fake-embed___OpenAI-API@OpenAI-API-Compatible"),
+    "chat": ("fake-chat@fake@OpenAI-API-Compatible", "fake-chat___OpenAI-API@OpenAI-API-Compatible"),
+    "rerank": ("fake-rerank@fake@OpenAI-API-Compatible", "fake-rerank___OpenAI-API@OpenAI-API-Compatible"),
+}
+
+
+def stand_ins(embedder: GatedEmbedder) -> Choice:
+    """Deterministic models under the names of the recorded ones."""
+    return Choice(
+        llm=_chat,
+        embedding=embedder,
+        reranker=_rerank,
+        models={kind: dict.fromkeys(names, "default") for kind, names in _NAMES.items()},
+    )
+
+
+def _chat(messages: Sequence[dict[str, str]]) -> Iterator[str]:
+    yield "STAND-IN says: "
+    yield messages[-1]["content"]
+
+
+def _rerank(question: str, texts: Sequence[str]) -> list[float]:
+    asked = set(question.lower().split())
+    return [len(asked & set(text.lower().split())) / (len(asked) or 1) for text in texts]
+
 
 @contextmanager
 def playing(version: str) -> Iterator[Player]:
     """A running server that parses only while the player's gate is open."""
     embedder = GatedEmbedder()
     with (
-        Engine(":memory:", embedder=embedder) as engine,
+        Engine(":memory:", stand_ins(embedder)) as engine,
         running_server(engine, api_version=version.removeprefix("v")) as server,
     ):
         second = engine.add_tenant(SECOND_KEY)
         headers = {"Authorization": f"Bearer {server.api_key}"}
         with httpx.Client(base_url=server.base_url, headers=headers, timeout=30) as client:
-            models = {
-                "fake-embed@fake@OpenAI-API-Compatible": engine.embedding_model,
-                "fake-chat@fake@OpenAI-API-Compatible": LLM_ID,
-            }
             tenants = dict(zip(TENANTS[version], (engine.tenant_id, second.tenant_id), strict=True))
-            yield Player(version, engine, client, embedder.gate, tenants, models)
+            yield Player(version, engine, client, embedder.gate, tenants)
 
 
 def check_same(player: Player, exchange: Exchange) -> None:

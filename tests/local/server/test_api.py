@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.models import Choice
 from tests.local.server.api import ATLANTIS, Api, Json
 from tests.local.server.replay import GatedEmbedder, frames
 
 
 async def test_slow_work_does_not_block_others(tmp_path: Path, embedder: GatedEmbedder) -> None:
     """While a retrieval waits for its embedding, other calls are answered."""
-    engine = await asyncio.to_thread(Engine, tmp_path, embedder=embedder)
+    engine = await asyncio.to_thread(Engine, tmp_path, Choice(embedding=embedder))
     api = Api(engine)
     dataset = await api.dataset()
     embedder.gate.clear()
@@ -99,12 +100,12 @@ async def test_switches_without_effect_are_refused(api: Api, config: Json, named
     assert (answer["code"], named in answer["message"]) == (102, True)
 
 
-async def test_one_embedding_model(api: Api) -> None:
-    """The server's own model by its three names; the answer shows which it is."""
+async def test_embedding_models_by_their_names(api: Api) -> None:
+    """The names of RAGFlow's documents stand for the engine's own model, and are kept as they were sent."""
     own = (await api("POST", "/datasets", {"name": "a"}))["data"]["embedding_model"]
-    for name in (own, "BAAI/bge-large-zh-v1.5@BAAI", "BAAI/bge-m3@Builtin"):
+    for name in (own, "BAAI/bge-large-zh-v1.5@BAAI", "embedding-3@test@ZHIPU-AI", "BAAI/bge-m3@Builtin"):
         answer = await api("POST", "/datasets", {"name": "b", "embedding_model": name})
-        assert answer["data"]["embedding_model"] == own
+        assert answer["data"]["embedding_model"] == name
 
 
 async def test_chat_settings_round_trip(api: Api) -> None:

@@ -216,7 +216,7 @@ async def test_a_failure_in_the_stream(api: Api, monkeypatch: pytest.MonkeyPatch
     def fail(texts: object) -> None:
         raise RuntimeError("no embedding today")
 
-    monkeypatch.setattr(engine._shared.embedder, "embed", fail)
+    monkeypatch.setattr(engine.models.embedder(), "embed", fail)
     body = {"model": "model", "messages": QUESTION, "stream": True}
     response = await api.http.post(f"/openai/{chat['id']}/chat/completions", json=body)
     error, end, done = frames(response.text)

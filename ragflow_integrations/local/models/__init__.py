@@ -1,0 +1,26 @@
+"""The models an engine works with: embedders, language models, rerankers, and the names they go by.
+
+Out of the box nothing is downloaded and no other machine is asked: the built-in embedder and reranker work on
+words, and answers quote what was found. ``RAGFlow.local(llm=…, embedding=…, reranker=…, models=…)``, the
+environment or a ``models.toml`` in the data folder put others in their place.
+"""
+
+from __future__ import annotations
+
+from .base import LLM, Message, Reasoning, Reranker
+from .embedders import question_vector
+from .names import KINDS, Kind, UnknownModel
+from .registry import Choice, Models
+
+__all__ = [
+    "KINDS",
+    "LLM",
+    "Choice",
+    "Kind",
+    "Message",
+    "Models",
+    "Reasoning",
+    "Reranker",
+    "UnknownModel",
+    "question_vector",
+]

@@ -1,0 +1,44 @@
+"""What the engine needs of a language model and of a reranker (of an embedder: ``..embed.Embedder``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+__all__ = ["LLM", "Message", "ModelMistake", "Reasoning", "Reranker"]
+
+Message = Mapping[str, str]
+"""``{"role": "system" | "user" | "assistant", "content": text}``."""
+
+
+class Reasoning(str):
+    """A delta of what a model thinks before it answers; a plain ``str`` is one of the answer."""
+
+    __slots__ = ()
+
+
+class LLM(Protocol):
+    """A language model.
+
+    ``chat`` yields the answer to the last message in deltas. ``settings`` are ``temperature``, ``top_p``,
+    ``presence_penalty``, ``frequency_penalty``, ``max_tokens``; what a model cannot be told, it ignores.
+    Raises ``problems.ModelFailed``, at the latest while it is read.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]: ...
+
+
+class Reranker(Protocol):
+    """Says how well each text answers a question, from 0 to 1; raises ``problems.ModelFailed``."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, question: str, texts: Sequence[str]) -> Sequence[float]: ...
+
+
+class ModelMistake(ValueError):
+    """What was given as a model is none; the message says what would be one."""

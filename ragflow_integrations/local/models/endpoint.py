@@ -1,0 +1,159 @@
+"""Models behind an OpenAI-compatible address: ``/chat/completions``, ``/embeddings``, ``/rerank``.
+
+The only place from which the engine reaches out, and only to the addresses it was given.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from ...config import Settings
+from ...errors import RAGFlowError
+from ...transport.http import HTTPTransport, Request
+from ..problems import ModelFailed
+from .base import Message, ModelMistake, Reasoning
+
+__all__ = ["Address", "EndpointEmbedding", "EndpointLLM", "EndpointReranker"]
+
+_BATCH = 64  # texts in a request
+_SETTINGS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens")
+_REASONING = ("reasoning_content", "reasoning")  # what servers call it
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a model is served: ``base_url`` as OpenAI's clients want it, mostly ending in ``/v1``."""
+
+    base_url: str
+    model: str
+    api_key: SecretStr | None = None
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        place = urlsplit(self.base_url)
+        if place.scheme not in ("http", "https") or not place.hostname:
+            raise ModelMistake(f"base_url={self.base_url!r}: give http(s)://host[:port]/v1")
+        if place.username or place.password:
+            raise ModelMistake("base_url: leave out user and password; the key goes into api_key")
+        if not self.model:
+            raise ModelMistake("model: give the model's name at that address")
+
+
+@dataclass(frozen=True)
+class _Endpoint:
+    address: Address
+    _transport: HTTPTransport = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        place = urlsplit(self.address.base_url)
+        settings = Settings(f"{place.scheme}://{place.netloc}", self.address.api_key)
+        object.__setattr__(self, "_transport", HTTPTransport(settings))
+
+    @property
+    def name(self) -> str:
+        return self.address.model
+
+    def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        self._transport.close()
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON that the model answers with."""
+        return self._parsed(b"".join(self._stream(path, body)))
+
+    def _stream(self, path: str, body: Mapping[str, Any]) -> Iterator[bytes]:
+        request = Request("POST", urlsplit(self.address.base_url).path.rstrip("/") + path, body=dict(body))
+        try:
+            answer = self._transport.open(request, timeout=self.address.timeout)
+            try:
+                if answer.status != 200:
+                    raise self._failure(f"answered HTTP {answer.status}: {_reason(b''.join(answer))}")
+                yield from answer
+            finally:
+                answer.close()
+        except RAGFlowError as error:
+            raise self._failure(f"did not answer: {error}") from None
+
+    def _parsed(self, body: bytes) -> Any:
+        try:
+            return json.loads(body)
+        except ValueError:
+            raise self._failure("answered with something that is no JSON") from None
+
+    def _failure(self, what: str) -> ModelFailed:
+        return ModelFailed(f"the model {self.name} at {self.address.base_url} {what}")
+
+
+class EndpointLLM(_Endpoint):
+    """A chat model behind an address, streamed."""
+
+    def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]:
+        """The answer in the deltas in which it arrives."""
+        told = {key: settings[key] for key in _SETTINGS if settings.get(key) is not None}
+        body = {"model": self.name, "messages": [dict(each) for each in messages], "stream": True, **told}
+        for line in _lines(self._stream("/chat/completions", body)):
+            if line.startswith(b"data:") and (text := line[5:].strip()) != b"[DONE]":
+                yield from self._deltas(self._parsed(text))
+            elif line.startswith(b"{"):  # not streamed, or an error in the stream's place
+                yield from self._deltas(self._parsed(line))
+
+    def _deltas(self, event: Any) -> Iterator[str]:
+        if not isinstance(event, dict) or event.get("error"):
+            raise self._failure(f"failed: {event.get('error') if isinstance(event, dict) else event}")
+        for choice in (event.get("choices") or ())[:1]:
+            delta = choice.get("delta") or choice.get("message") or {}
+            if thought := next((delta[key] for key in _REASONING if delta.get(key)), ""):
+                yield Reasoning(thought)
+            if text := delta.get("content"):
+                yield text
+
+
+class EndpointEmbedding(_Endpoint):
+    """An embedding model behind an address."""
+
+    def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each text."""
+        vectors: list[list[float]] = []
+        for start in range(0, len(texts), _BATCH):
+            batch = [
+                text if text.strip() else "." for text in texts[start : start + _BATCH]
+            ]  # none may be empty
+            found = self._post("/embeddings", {"model": self.name, "input": batch})
+            rows = found.get("data") if isinstance(found, dict) else None
+            if not isinstance(rows, list) or len(rows) != len(batch):
+                raise self._failure(f"answered without a vector for each of {len(batch)} texts")
+            vectors += [row["embedding"] for row in sorted(rows, key=lambda row: row.get("index", 0))]
+        return vectors
+
+
+class EndpointReranker(_Endpoint):
+    """A reranker behind an address, in the form of Jina, Cohere and vLLM."""
+
+    def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        """A score for each text."""
+        if not texts:
+            return []
+        found = self._post("/rerank", {"model": self.name, "query": question, "documents": list(texts)})
+        results = found.get("results") if isinstance(found, dict) else found
+        if not isinstance(results, list):
+            raise self._failure("answered without results")
+        scores = {row["index"]: float(row.get("relevance_score", row.get("score", 0))) for row in results}
+        return [scores.get(number, 0.0) for number in range(len(texts))]
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line.strip() for line in lines)
+    yield rest.strip()
+
+
+def _reason(body: bytes) -> str:
+    return body[:300].decode("utf-8", "replace")
