@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .errors import ConfigurationError, InvalidRequestError
 from .models import ParseProgress, UploadProgress
@@ -13,7 +13,20 @@ __all__ = ["Progress", "reporting"]
 
 Progress = Callable[[ParseProgress | UploadProgress], object]
 """A callback that is told how far it is, at least once a look."""
-State = TypeVar("State", bound=ParseProgress | UploadProgress)
+
+
+class Staged(Protocol):
+    """How far a stage of the work is."""
+
+    @property
+    def stage(self) -> str: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def fraction(self) -> float: ...
+
+
+State = TypeVar("State", bound=Staged)
 
 
 @contextmanager
@@ -56,7 +69,7 @@ class _Bar:
         if self._bar is not None:
             self._bar.close()
 
-    def show(self, state: ParseProgress | UploadProgress) -> None:
+    def show(self, state: Staged) -> None:
         """Draw this state."""
         if state.stage != self._stage:
             self.__exit__()
