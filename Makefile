@@ -24,6 +24,7 @@ lint: .venv/.dev ## style, format, and whether the sync twins are up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/unasync.py --check
 	$(BIN)/python tools/methods.py --check
+	$(BIN)/python tools/commands.py --check
 
 types: .venv/.dev ## mypy (strict) on the packages, pyright on the public API
 	$(BIN)/mypy
@@ -38,9 +39,10 @@ bench: .venv/.dev ## measure against the official SDK and raw httpx, write bench
 pythons: .venv/.pip ## the example and the client's tests on each Python there is, 3.11 to 3.14 (VERSIONS="3.13")
 	nice $(BIN)/python tools/pythons.py $(VERSIONS)
 
-sync: .venv/.dev ## write what is generated: the sync twins of the async client, the table of methods
+sync: .venv/.dev ## write what is generated: the sync twins of the async client, the table of methods, the commands' help
 	$(BIN)/python tools/unasync.py
 	$(BIN)/python tools/methods.py
+	$(BIN)/python tools/commands.py
 
 fix: .venv/.dev ## repair what can be repaired by a machine
 	$(BIN)/ruff check --fix .

@@ -1,43 +1,31 @@
-"""The command ``ragflow-integrations``."""
+"""``serve``: RAGFlow's HTTP API from a folder."""
 
 from __future__ import annotations
 
 import argparse
 import errno
 import ipaddress
-import logging
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-__all__ = ["main"]
+from .refusal import Refusal
+
+__all__ = ["add_to"]
 
 _EXTRA = "the local engine is not installed: pip install ragflow-integrations[local]"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line ``argv`` (default: the process's own); returns the exit code."""
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING)
-    try:
-        _serve(arguments)
-    except _Refusal as refusal:
-        print(f"ragflow-integrations: {refusal}", file=sys.stderr)
-        return 1
-    return 0
-
-
-class _Refusal(Exception):
-    """Why the command cannot run, in one line."""
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ragflow-integrations", description="RAGFlow in LangChain and LlamaIndex."
+def add_to(commands: Any) -> None:
+    """``serve``."""
+    serve = commands.add_parser(
+        "serve",
+        help="answer RAGFlow's HTTP API from a folder, without Docker",
+        description="Answer RAGFlow's HTTP API from a folder, without Docker.",
+        allow_abbrev=False,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="answer RAGFlow's HTTP API from a folder, without Docker")
+    serve.set_defaults(run=_serve)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument(
         "--port", type=_port, default=9380, help="port, 0 for a free one (default: %(default)s)"
@@ -60,7 +48,6 @@ def _parser() -> argparse.ArgumentParser:
         default="0.27",
         help="answer as this version of RAGFlow (default: %(default)s)",
     )
-    return parser
 
 
 def _port(text: str) -> int:
@@ -71,13 +58,13 @@ def _port(text: str) -> int:
 
 def _serve(arguments: argparse.Namespace) -> None:
     try:
-        from .local.engine import open_engine
-        from .local.problems import Problem
-        from .local.serve import serve
+        from ..local.engine import open_engine
+        from ..local.problems import Problem
+        from ..local.serve import serve
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith(__package__ or __name__):
+        if (error.name or "").startswith("ragflow_integrations"):
             raise
-        raise _Refusal(f"{_EXTRA} ({error.name} is missing)") from None
+        raise Refusal(f"{_EXTRA} ({error.name} is missing)") from None
     folder: Path = arguments.data_dir.expanduser()
     key_file = folder / "api_key"
     key = _given_key(arguments.api_key)
@@ -96,19 +83,19 @@ def _serve(arguments: argparse.Namespace) -> None:
                 on_ready=lambda url: _announce(url, folder, told),
             )
     except Problem as problem:
-        raise _Refusal(str(problem)) from None
+        raise Refusal(str(problem)) from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise _Refusal(f"{arguments.host}:{arguments.port} is in use: choose another --port") from None
-        raise _Refusal(f"cannot serve {folder} on {arguments.host}:{arguments.port}: {error}") from None
+            raise Refusal(f"{arguments.host}:{arguments.port} is in use: choose another --port") from None
+        raise Refusal(f"cannot serve {folder} on {arguments.host}:{arguments.port}: {error}") from None
 
 
 def _given_key(argument: str | None) -> str | None:
     key = (argument if argument is not None else os.environ.get("RAGFLOW_API_KEY", "")).strip()
     if argument is not None and not key:
-        raise _Refusal("--api-key is empty; leave it out to have a key made")
+        raise Refusal("--api-key is empty; leave it out to have a key made")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise _Refusal("--api-key: give the key alone, in ASCII, without 'Bearer', spaces or line breaks")
+        raise Refusal("--api-key: give the key alone, in ASCII, without 'Bearer', spaces or line breaks")
     return key or None
 
 
@@ -125,7 +112,7 @@ def _is_loopback(host: str) -> bool:
 
 def _check_exposed(host: str, is_new: bool) -> None:
     if is_new:
-        raise _Refusal(f"--host {host} can be reached from other machines: choose a key with --api-key first")
+        raise Refusal(f"--host {host} can be reached from other machines: choose a key with --api-key first")
     print(
         f"warning: {host} can be reached from other machines, without encryption; whoever has the key can read, "
         "change and delete everything",

@@ -1,0 +1,60 @@
+"""Which command is meant, and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from ..errors import RAGFlowError
+from .refusal import Refusal, UsageError
+
+__all__ = ["main", "make_parser"]
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+_GROUPS = ("serve", "ingest", "asking", "listing", "moving", "doctor")
+_EPILOG = """\
+--base-url and --api-key (or RAGFLOW_BASE_URL and RAGFLOW_API_KEY) say which server; local:DIR is the local engine.
+Exit codes: 0 all went well, 1 something failed, 2 wrong usage, 130 Ctrl+C."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (default: the process's own); returns the exit code."""
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except UsageError as error:
+        return _ended(f"{error} (see ragflow-integrations {arguments.command} --help)", USAGE)
+    except (Refusal, RAGFlowError) as error:
+        return _ended(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _ended("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # whoever reads has seen enough, e.g. head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser with every command; nothing of what they need is loaded."""
+    parser = argparse.ArgumentParser(
+        prog="ragflow-integrations",
+        description="RAGFlow on the command line, with a server or with the local engine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in _GROUPS:
+        importlib.import_module(f".{group}", __package__).add_to(commands)
+    return parser
+
+
+def _ended(text: str, code: int) -> int:
+    line = " ".join(text.split())
+    print(f"ragflow-integrations: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,145 @@
+"""What commands print: tables and text for people, JSON for programs, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["print_json", "progress", "table", "tell", "write"]
+
+Row = Mapping[str, Any]
+_WIDEST = 1000
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on a line of its own."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def tell(text: str = "", style: str = "") -> None:
+    """A line, in colour on a terminal."""
+    console = _console(sys.stdout)
+    if console is None:
+        print(_printable(text), flush=True)
+    else:
+        console.print(_printable(text), style=style or None, markup=False, highlight=False, soft_wrap=True)
+
+
+def write(piece: str) -> None:
+    """A piece of a text that is still coming."""
+    sys.stdout.write(_printable(piece))
+    sys.stdout.flush()
+
+
+def table(
+    rows: Iterable[Row], columns: Sequence[str], *, numbers: Sequence[str] = (), wide: str = ""
+) -> None:
+    """Rows under headings; ``numbers`` stand to the right, ``wide`` takes what room is left."""
+    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
+    console = _console(sys.stdout)
+    if console is None:
+        _plain_table(cells, columns, numbers)
+    else:
+        _rich_table(console, cells, columns, numbers, wide)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Any], object] | None]:
+    """A callback that draws a bar on stderr; ``None`` where nobody looks at it."""
+    console = _console(sys.stderr)
+    if console is None:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[file]}", style="dim"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        stages: dict[str, Any] = {}
+
+        def show(state: Any) -> None:
+            if state.stage not in stages:
+                stages[state.stage] = bar.add_task(state.stage, total=state.total, file="")
+            done = int(state.fraction * state.total)
+            name = _shortened(_printable(getattr(state, "name", "")), 40)
+            bar.update(stages[state.stage], total=state.total, completed=done, file=name)
+
+        yield show
+
+
+def _console(stream: Any) -> Any:
+    """Rich's, for a terminal; ``None`` for files, pipes, and where rich is not installed."""
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    try:
+        from rich.console import Console
+    except ModuleNotFoundError:
+        return None
+    return Console(file=stream)
+
+
+def _rich_table(
+    console: Any, cells: list[list[str]], columns: Sequence[str], numbers: Sequence[str], wide: str
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, expand=bool(wide))
+    for name in columns:
+        drawn.add_column(
+            name.replace("_", " "),
+            justify="right" if name in numbers else "left",
+            ratio=1 if name == wide else None,
+            no_wrap=name != wide,
+            overflow="ellipsis",
+        )
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console.print(drawn)
+
+
+def _plain_table(cells: list[list[str]], columns: Sequence[str], numbers: Sequence[str]) -> None:
+    """Columns with two spaces between them; the last one is cut to the terminal's width, if it is one."""
+    lines = [[name.replace("_", " ") for name in columns], *cells]
+    widths = [max(_width(line[place]) for line in lines) for place in range(len(columns))]
+    most = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDEST
+    for line in lines:
+        padded = [
+            " " * (width - _width(cell)) + cell if name in numbers else cell + " " * (width - _width(cell))
+            for cell, width, name in zip(line, widths, columns, strict=True)
+        ]
+        print("  ".join(padded).rstrip()[:most], flush=True)
+
+
+def _width(text: str) -> int:
+    """In columns of a terminal; East Asian characters take two."""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _printable(f"{value:.3f}" if isinstance(value, float) else " ".join(str(value).split()))
+
+
+def _printable(text: str) -> str:
+    """Without what could steer a terminal: names and texts come from others."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "�" for one in text)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
