@@ -22,11 +22,12 @@ from .config import (
     check_timeout,
     resolve,
 )
-from .errors import ConfigurationError, InvalidRequestError
+from .errors import ConfigurationError, InvalidRequestError, UnsupportedError
 from .models import ServerInfo
 from .protocol.checks import NOT_GIVEN, NotGiven
 from .protocol.envelope import no_such_route
 from .protocol.versions import NEWEST, Version
+from .protocol.wire import Request
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         pinned = settings.server_version
         self._pinned = NEWEST if settings.local_path is not None else Version.parse(pinned or "")
+        self._is_local = settings.local_path is not None
         self.version: Version | None = self._pinned
         self.engine = uuid4().hex if settings.local_path == ":memory:" else None
 
@@ -60,6 +62,15 @@ class Server:
         """If a route is missing, the server may have been exchanged: it is asked again."""
         if no_such_route(error):
             self.version = self._pinned
+
+    def lacks(self, request: Request, error: BaseException) -> UnsupportedError | None:
+        """What to raise for a route that the engine of this process has not."""
+        if not self._is_local or not no_such_route(error):
+            return None
+        return UnsupportedError(
+            f"{request.operation}: the local engine does not have {request.method} {request.route}; "
+            "a RAGFlow server has it"
+        )
 
 
 class BaseClient(ABC, Generic[Transport]):

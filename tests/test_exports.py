@@ -116,6 +116,7 @@ def test_there_are_twins() -> None:
         "as_sync",
         "base_url",
         "chat",
+        "chunk",
         "fingerprint",
         "local",
         "scope",

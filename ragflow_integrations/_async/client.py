@@ -109,6 +109,8 @@ class AsyncRAGFlow(
                 return call.read(call.request, answer)
             except APIError as error:
                 self._server.answered(error)
+                if (lacking := self._server.lacks(call.request, error)) is not None:
+                    raise lacking from error
                 raise
 
     async def _exchange(self, request: Request, seen: Observed) -> Response:

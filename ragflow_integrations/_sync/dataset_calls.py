@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidRequestError
-from ..models import AutoMetadata, Page, Retrieval
+from ..models import AutoMetadata, ChunkFields, Page, Retrieval
 from ..protocol import datasets, retrieval
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
@@ -129,6 +129,12 @@ class DatasetCalls(Calls):
         More than a hundred go in several requests: ``PartialError`` says what was deleted before one failed.
         """
         self._client._run(datasets.delete(to_delete("ids", ids, delete_all)))
+
+    def chunk(self, found: ChunkFields) -> Chunk:
+        """A chunk of an answer's reference, to have its ``image()`` or to ``update`` it; nothing is sent."""
+        if not isinstance(found, ChunkFields):
+            raise InvalidRequestError(f"found={found!r}: give a chunk, e.g. message.reference[0]")
+        return Chunk._of(self._client, found.model_copy())
 
     def retrieve(
         self,

@@ -43,6 +43,9 @@ _BAD_VALUE = re.compile(
     re.IGNORECASE,
 )
 _NO_ROUTE = re.compile(r"<(MethodNotAllowed '405|NotFound '404)")  # as servers say it with HTTP 200
+_ROUTELESS = (
+    "This server has no such route; check base_url and the server's version (a local engine may lack it)"
+)
 _UNSUPPORTED = re.compile(r"\bthe local engine does not (have|read)\b")  # its own words, not a caller's
 _AUTHENTICATION = re.compile(
     r"API key|Authentication error|Token is not valid|`Authorization`|authorization format"
@@ -86,7 +89,7 @@ def error_for(request: Request, status: int, code: int, message: Any, data: Any 
         return UnsupportedError(text)
     kind = _kind(status, code, text, data)
     if kind is NotFoundError and (status == 404 or _NO_ROUTE.match(text)):
-        text = f"{text.rstrip('.! ')}. This server has no such route; check base_url and the server's version"
+        text = f"{text.rstrip('.! ')}. {_ROUTELESS}"
     elif kind is NotFoundError:
         text = f"{text.rstrip('.! ')}. The id or name is unknown, or belongs to another account"
     if kind is AuthenticationError:

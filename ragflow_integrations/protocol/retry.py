@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 
 from ..errors import BusyError, ConnectError, RequestTimeoutError, TransportError
 from .wire import Request, Response
@@ -22,7 +23,7 @@ def delay_before_retry(
 
     A refused connection is tried again for every request, since nothing was sent; everything else only
     for idempotent ones, and never what has already waited for the whole timeout. ``Retry-After``
-    (seconds) counts, up to 30 s.
+    (seconds, or a date) counts, up to 30 s.
     """
     if attempt >= max_retries:
         return None
@@ -38,7 +39,16 @@ def delay_before_retry(
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "")
-    return min(float(value), _LONGEST_DELAY) if value.isdecimal() else None
+    seconds = float(value) if value.isdecimal() else _until(value, headers.get("date", ""))
+    return None if seconds is None else min(seconds, _LONGEST_DELAY)
+
+
+def _until(moment: str, now: str) -> float | None:
+    """Seconds by the server's own clock, which may be another than this machine's."""
+    try:
+        return max(0.0, (parsedate_to_datetime(moment) - parsedate_to_datetime(now)).total_seconds())
+    except (ValueError, TypeError):  # no date, or one of the two without a zone
+        return None
 
 
 def _backoff(attempt: int) -> float:

@@ -68,6 +68,29 @@ def test_retry_after(value: str, seconds: float) -> None:
     assert delay_before_retry(GET, status(503, **{"retry-after": value}), attempt=0, max_retries=1) == seconds
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("Wed, 21 Oct 2026 07:28:07 GMT", 7.0),
+        ("Wed, 21 Oct 2026 09:28:07 +0200", 7.0),
+        ("Thu, 22 Oct 2026 07:28:00 GMT", 30.0),
+    ],
+)
+def test_retry_after_a_date(value: str, seconds: float) -> None:
+    """It is read by the clock of the server that names it, and bounded like a number of seconds."""
+    headers = {"retry-after": value, "date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    assert delay_before_retry(GET, status(503, **headers), attempt=0, max_retries=1) == seconds
+
+
+@pytest.mark.parametrize("date", ["", "today", "Wed, 21 Oct 2026 07:28:00", "Wed, 21 Oct 2026 08:00:00 GMT"])
+def test_retry_after_a_date_that_says_nothing(date: str) -> None:
+    """Without the server's own time, or with a later one, the delay is left to us."""
+    headers = {"retry-after": "Wed, 21 Oct 2026 07:28:07 GMT", "date": date}
+    delay = delay_before_retry(GET, status(503, **headers), attempt=0, max_retries=1)
+    assert delay is not None
+    assert 0.25 <= delay <= 0.5
+
+
 @pytest.mark.parametrize("value", ["0", "", "soon", "-1", "1.5", "²", "Wed, 21 Oct 2026 07:28:00 GMT"])
 def test_other_retry_after(value: str) -> None:
     """What is no number of seconds above 0 leaves the delay to us."""

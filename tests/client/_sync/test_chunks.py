@@ -200,6 +200,18 @@ def test_image(connect: Connect, version: str, path: str) -> None:
     assert (picture, picture.content_type) == (PNG, "image/jpeg")
 
 
+def test_an_image_of_what_an_answer_cites(connect: Connect) -> None:
+    """A chunk of a reference knows no client: the client makes one of it that does, and leaves it alone."""
+    cited = ChunkFields(id="c", document_id="x", dataset_id="d", image_id="d-c", similarity=0.5)
+    with serving(http(PNG, content_type="image/jpeg")) as (_, url):
+        client = connect(url, server_version="0.27")
+        assert client.chunk(cited).image() == PNG
+    assert type(cited) is ChunkFields
+    assert client.chunk(cited).model_dump() == cited.model_dump()
+    with pytest.raises(InvalidRequestError, match=r"found='c': give a chunk"):
+        client.chunk("c")  # type: ignore[arg-type]
+
+
 def test_no_image(connect: Connect) -> None:
     """A chunk without one is known before anything is sent."""
     chunk = Chunk._of(connect("http://127.0.0.1:9"), ChunkFields(id="c", image_id=""))

@@ -15,6 +15,8 @@ from ragflow_integrations import (
     UnsupportedError,
 )
 from ragflow_integrations.models import DataSetFields
+from ragflow_integrations.protocol.envelope import payload
+from ragflow_integrations.protocol.wire import Call, Request
 from tests.client.conftest import Place
 from tests.protocol.recorded import recorded
 from tests.recordings.replay import Replay
@@ -113,6 +115,18 @@ def test_a_server_that_was_set_back(streamed: bool) -> None:
             with pytest.raises(NotFoundError, match="no such route"):
                 (client.chat("c").ask("Eels?") if streamed else client.get_chat("c"))
             assert (client.get_chat("c")).name == "one"
+
+
+def test_what_the_engine_of_this_process_lacks() -> None:
+    """There it is known who answers: it is no matter of the address, and RAGFlow is the way."""
+    lacking = Request("GET", "/api/v1/no/such", operation="RAGFlow.no_such", route="/api/v1/no/such")
+    with RAGFlow.local() as client:
+        with pytest.raises(
+            UnsupportedError, match=r"RAGFlow.no_such: the local engine does not have GET /api"
+        ):
+            client._send(Call(lacking, payload))
+        with pytest.raises(NotFoundError):  # of what it has, the same code says something else
+            client.get_dataset("0" * 32)
 
 
 def test_the_question_has_its_route(caplog: pytest.LogCaptureFixture) -> None:
