@@ -45,10 +45,12 @@ CHUNKS: list[dict[str, Any]] = [
 ]
 
 
-def test_the_same_as_object_by_object() -> None:
-    """All spellings, nulls, unknown fields and the set of what was sent."""
-    found = read(answer(chunks=CHUNKS, total=7))
-    one_by_one = models(ChunkFields, CHUNKS, REQUEST)
+@pytest.mark.parametrize("text", ["x" * 500, "知识库" * 99], ids=["plain", "other scripts"])
+def test_the_same_as_object_by_object(text: str) -> None:
+    """All spellings, nulls, unknown fields and the set of what was sent; whichever reader it is."""
+    chunks = [{"content": text}, *CHUNKS]
+    found = read(answer(chunks=chunks, total=7))
+    one_by_one = models(ChunkFields, chunks, REQUEST)
     assert (found.chunks, found.total) == (one_by_one, 7)
     for mine, other in zip(found.chunks, one_by_one, strict=True):
         assert mine.model_fields_set == other.model_fields_set
