@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,13 +10,13 @@ from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import Citation, ContentBlock, ReasoningContentBlock, TextContentBlock
 
 from ragflow_integrations import ChunkFields
+from ragflow_integrations import Citation as Marker
 
 __all__ = ["PROVIDER", "Cited", "cite", "register"]
 
 PROVIDER = "ragflow"
 """What ``response_metadata["model_provider"]`` says, and what the translator is registered for."""
 
-_MARKER = re.compile(r"\[ID:\s*(\d{1,9})\s*\]")  # any digits, as the server; no number that int() refuses
 _EXTRAS = ("document_id", "dataset_id", "similarity", "positions", "image_id")
 
 
@@ -34,24 +33,23 @@ def cite(text: str, reference: Sequence[ChunkFields]) -> Cited:
     A marker beyond the reference stays plain text and is listed as ``unresolved``.
     """
     cited = Cited([], [])
-    for marker in _MARKER.finditer(text):
-        number = int(marker[1])
-        span = {"start_index": marker.start(), "end_index": marker.end()}
-        if number < len(reference):
-            cited.citations.append(_citation(reference[number], number, marker.start(), marker.end()))
+    for marker in Marker.found_in(text, reference):
+        if marker.chunk is not None:
+            cited.citations.append(_citation(marker, marker.chunk))
         else:
-            cited.unresolved.append({"marker": marker[0], **span})
+            span = {"start_index": marker.start, "end_index": marker.end}
+            cited.unresolved.append({"marker": text[marker.start : marker.end], **span})
     return cited
 
 
-def _citation(chunk: ChunkFields, number: int, start: int, end: int) -> Citation:
+def _citation(marker: Marker, chunk: ChunkFields) -> Citation:
     found = {name: getattr(chunk, name) for name in _EXTRAS}
-    extras = {"reference": number, "chunk_id": chunk.id}
+    extras = {"reference": marker.index, "chunk_id": chunk.id}
     extras |= {name: value for name, value in found.items() if value not in (None, "", [])}
     citation = Citation(
         type="citation",
-        start_index=start,
-        end_index=end,
+        start_index=marker.start,
+        end_index=marker.end,
         cited_text=chunk.content,
         title=chunk.document_name,
         extras=extras,

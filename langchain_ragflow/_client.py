@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, SkipValidation
 
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, NotFoundError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
 
 T = TypeVar("T", bound=BaseModel)
 
-__all__ = ["STRICT", "Connected", "for_call", "the_one"]
+__all__ = ["STRICT", "Connected", "for_call"]
 
 STRICT = ConfigDict(
     arbitrary_types_allowed=True,
@@ -25,21 +25,6 @@ STRICT = ConfigDict(
 def for_call(kind: type[T], base: T, given: Mapping[str, Any]) -> T:
     """The fields of ``kind`` that ``base`` has, with a call's own over them, checked as in a constructor."""
     return kind.model_validate({**{name: getattr(base, name) for name in kind.model_fields}, **given})
-
-
-def the_one(found: Iterable[Any], argument: str, name: str) -> str:
-    """The id of what is called exactly ``name``.
-
-    Raises ``NotFoundError`` if there is none, ``ConfigurationError`` if there are several.
-    """
-    ids = [str(each.id) for each in found if each.name == name]
-    if not ids:
-        raise NotFoundError(f"{argument}: nothing is called {name!r} on this server")
-    if len(ids) > 1:
-        raise ConfigurationError(
-            f"{argument}: {name!r} is the name of {', '.join(ids)}; give the id you mean"
-        )
-    return ids[0]
 
 
 class _Settings(NamedTuple):

@@ -20,7 +20,7 @@ from pydantic import BaseModel, PrivateAttr, model_validator
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, RAGFlow
 
 from ._citations import register
-from ._client import STRICT, Connected, for_call, the_one
+from ._client import STRICT, Connected, for_call
 from ._convert import AnswerChunks, answer, history, last_question
 
 __all__ = ["ChatRAGFlow"]
@@ -244,13 +244,13 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
     def _chat_id(self) -> str:
         known, name = self._known_id(), self.chat_name or ""
         if known is None:
-            known = self._ids[name] = the_one(self._sync().list_chats(name=name), "chat_name", name)
+            known = self._ids[name] = self._sync().get_chat(name=name).id
         return known
 
     async def _achat_id(self) -> str:
         known, name = self._known_id(), self.chat_name or ""
         if known is None:
-            known = self._ids[name] = the_one(await self._async().list_chats(name=name), "chat_name", name)
+            known = self._ids[name] = (await self._async().get_chat(name=name)).id
         return known
 
     def _known_id(self) -> str | None:

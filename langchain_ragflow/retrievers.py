@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
 from ragflow_integrations import ChunkFields, InvalidRequestError
 
-from ._client import STRICT, Connected, for_call, the_one
+from ._client import STRICT, Connected, for_call
 from ._convert import document
 
 __all__ = ["RAGFlowRetriever", "SearchFields"]
@@ -124,7 +124,7 @@ class RAGFlowRetriever(SearchFields, Connected, BaseRetriever):
         fields = self._fields(search)
         client = self._sync()
         for name in self._unknown(fields):
-            self._ids[name] = the_one(client.list_datasets(name=name), "dataset_names", name)
+            self._ids[name] = client.get_dataset(name=name).id
         ids = self._datasets(fields)
         return fields._documents(client.retrieve(query, **fields._search(ids)))
 
@@ -134,7 +134,7 @@ class RAGFlowRetriever(SearchFields, Connected, BaseRetriever):
         fields = self._fields(search)
         client = self._async()
         for name in self._unknown(fields):
-            self._ids[name] = the_one(await client.list_datasets(name=name), "dataset_names", name)
+            self._ids[name] = (await client.get_dataset(name=name)).id
         ids = self._datasets(fields)
         return fields._documents(await client.retrieve(query, **fields._search(ids)))
 

@@ -18,7 +18,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from ragflow_integrations import AsyncChat, Chat, InvalidRequestError, Message
 
-from ._client import Connection, the_one
+from ._client import Connection
 from .citations import cite, flag
 from .nodes import to_node
 from .retriever import RAGFlowRetriever
@@ -102,14 +102,12 @@ class ChatAnswers:
 
     def _find_chat(self) -> str:
         if self._chat_id is None:
-            found = self._connection.client.list_chats(name=self._chat_name)
-            self._chat_id = the_one(found, "chat_name", self._chat_name)
+            self._chat_id = self._connection.client.get_chat(name=self._chat_name).id
         return self._chat_id
 
     async def _afind_chat(self) -> str:
         if self._chat_id is None:
-            found = await self._connection.async_client.list_chats(name=self._chat_name)
-            self._chat_id = the_one(found, "chat_name", self._chat_name)
+            self._chat_id = (await self._connection.async_client.get_chat(name=self._chat_name)).id
         return self._chat_id
 
     def _retriever(self, chat: Chat | AsyncChat) -> RAGFlowRetriever:

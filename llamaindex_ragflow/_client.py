@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from pydantic import SecretStr
 
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, NotFoundError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
 
-__all__ = ["NO_SETTINGS", "Connected", "Connection", "the_one"]
+__all__ = ["NO_SETTINGS", "Connected", "Connection"]
 
 NO_SETTINGS = (None, None, 60.0, 2)
 """``base_url``, ``api_key``, ``timeout`` and ``max_retries`` of a caller who gave none of them."""
@@ -110,26 +109,6 @@ class Connected:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-class _Named(Protocol):
-    id: str
-    name: str
-
-
-def the_one(found: Sequence[_Named], argument: str, name: str) -> str:
-    """The id of what is called exactly ``name``.
-
-    Raises ``NotFoundError`` if there is none, ``ConfigurationError`` if there are several.
-    """
-    ids = [each.id for each in found if each.name == name]
-    if not ids:
-        raise NotFoundError(f"{argument}: nothing is called {name!r} on this server")
-    if len(ids) > 1:
-        raise ConfigurationError(
-            f"{argument}: {name!r} is the name of {', '.join(ids)}; give the id you mean"
-        )
-    return ids[0]
 
 
 def _check_kinds(client: object, async_client: object) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llama_index.core.schema import NodeWithScore
 
-__all__ = ["Cited", "cite", "flag"]
+from ragflow_integrations import Citation
 
-_MARKER = re.compile(r"\[ID:\s*(\d{1,9})\s*\]")  # any digits, as the server; no number that int() refuses
+__all__ = ["Cited", "cite", "flag"]
 
 
 class Cited(NamedTuple):
@@ -35,11 +34,10 @@ def cite(text: str, nodes: Sequence[NodeWithScore]) -> Cited:
     Of a stream, give the joined pieces: a marker may be cut anywhere. A bare ``[n]`` is text, as in ``x[0]``.
     """
     cited = Cited([], [])
-    for marker in _MARKER.finditer(text):
-        index = int(marker[1])
-        found = {"index": index, "start": marker.start(), "end": marker.end()}
-        if index < len(nodes):
-            cited.citations.append({**found, "node_id": nodes[index].node_id})
+    for marker in Citation.found_in(text, ()):
+        found = {"index": marker.index, "start": marker.start, "end": marker.end}
+        if marker.index < len(nodes):
+            cited.citations.append({**found, "node_id": nodes[marker.index].node_id})
         else:
             cited.unresolved.append(found)
     return cited

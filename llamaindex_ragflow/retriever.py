@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
 
-from ._client import Connected, Connection, the_one
+from ._client import Connected, Connection
 from .nodes import to_nodes
 
 __all__ = ["RAGFlowRetriever"]
@@ -105,19 +105,13 @@ class RAGFlowRetriever(Connected, BaseRetriever):
     def _find_datasets(self) -> list[str]:
         if self._dataset_ids is None:
             client = self._connection.client
-            self._dataset_ids = [
-                the_one(client.list_datasets(name=name), "dataset_names", name)
-                for name in self._dataset_names
-            ]
+            self._dataset_ids = [client.get_dataset(name=name).id for name in self._dataset_names]
         return self._dataset_ids
 
     async def _afind_datasets(self) -> list[str]:
         if self._dataset_ids is None:
             client = self._connection.async_client
-            self._dataset_ids = [
-                the_one(await client.list_datasets(name=name), "dataset_names", name)
-                for name in self._dataset_names
-            ]
+            self._dataset_ids = [(await client.get_dataset(name=name)).id for name in self._dataset_names]
         return self._dataset_ids
 
 

@@ -11,6 +11,7 @@ from . import documents
 from .bulk import PAGE, in_batches
 from .checks import check_ids
 from .cleanup import clean_up
+from .paging import Pages
 from .reading import nothing
 from .versions import request
 from .wire import Call, Flow, Sleep, ask
@@ -83,11 +84,10 @@ def _seen(dataset_id: str, document_ids: Sequence[str]) -> Flow[dict[str, Docume
     found: dict[str, DocumentFields] = {}
     for start in range(0, len(document_ids), PAGE):
         batch = list(document_ids[start : start + PAGE])
-        page, seen, total = 1, 0, 1
-        while seen < total and not all(one in found for one in batch):
-            rows = yield from ask(documents.listed(dataset_id, page=page, page_size=PAGE, ids=batch))
-            found.update((row.id, row) for row in rows)
-            page, seen, total = page + 1, seen + len(rows), rows.total or 0 if rows else 0
+        pages = Pages()
+        while pages.next is not None and not all(one in found for one in batch):
+            rows = yield from ask(documents.listed(dataset_id, page=pages.next, page_size=PAGE, ids=batch))
+            found.update((row.id, row) for row in pages.new(rows))
     return found
 
 

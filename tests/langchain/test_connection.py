@@ -6,7 +6,6 @@ import asyncio
 import copy
 import pickle
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,10 +15,17 @@ from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
 
 from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever
-from langchain_ragflow._client import the_one
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, ConnectError, NotFoundError, RAGFlow
+from ragflow_integrations import (
+    AsyncRAGFlow,
+    ConfigurationError,
+    ConflictError,
+    ConnectError,
+    NotFoundError,
+    RAGFlow,
+)
 from tests.langchain.conftest import QUESTION, build
 from tests.langchain.scripted import Script
+from tests.transport.raw_server import http, serving
 
 KEY = "ragflow-very-secret"
 NOWHERE = "http://127.0.0.1:9"
@@ -171,12 +177,15 @@ def test_a_copy_of_one_that_was_given_a_client_keeps_it(
 
 def test_a_name_must_be_one_thing() -> None:
     """Datasets of a team may share a name: neither is taken by chance."""
-    found = [SimpleNamespace(id=id, name=name) for id, name in (("1", "a"), ("2", "b"), ("3", "a"))]
-    assert the_one(found, "dataset_names", "b") == "2"
-    with pytest.raises(ConfigurationError, match="dataset_names: 'a' is the name of 1, 3"):
-        the_one(found, "dataset_names", "a")
-    with pytest.raises(NotFoundError, match="dataset_names: nothing is called 'c'"):
-        the_one(found, "dataset_names", "c")
+    rows = [{"id": id, "name": name} for id, name in (("1", "a"), ("2", "b"), ("3", "a"))]
+    with serving(http({"code": 0, "data": rows, "total_datasets": 3})) as (_, url):
+        for name, error, said in (
+            ("a", ConflictError, "'a' is the name of 2 datasets; give the id you mean: 1, 3"),
+            ("c", NotFoundError, "no dataset is called 'c'"),
+        ):
+            retriever = RAGFlowRetriever(dataset_names=[name], base_url=url, api_key="key")
+            with pytest.raises(error, match=said):
+                retriever.invoke("x")
 
 
 def test_a_copy_with_another_key_uses_that_key(script: Script) -> None:
