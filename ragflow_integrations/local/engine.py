@@ -15,6 +15,7 @@ from . import keys
 from .conversation import Delta, Final
 from .jobs import Parser
 from .matrix import Matrices
+from .memory.extract import Extractor
 from .models import Choice, Models
 from .problems import Refused
 from .search import Retrieval, Retrieved
@@ -40,12 +41,14 @@ class Engine(Tenant):
             store.close()
             raise
         parser = Parser(store, models)
+        extractor = Extractor(store, models)
         with store.write() as db:
             owner = keys.owner(db)
-        super().__init__(Shared(store, models, Matrices(), parser), owner)
+        super().__init__(Shared(store, models, Matrices(), parser, extractor), owner)
         self._key: str | None = None
         self._users = 1
         parser.wake()
+        extractor.wake()
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +65,7 @@ class Engine(Tenant):
             for folder in [folder for folder, engine in _open.items() if engine is self]:
                 del _open[folder]
             self._shared.parser.close()
+            self._shared.extractor.close()
             self._shared.models.close()
             self._shared.store.close()
 

@@ -23,6 +23,7 @@ __all__ = [
     "merged",
     "new_id",
     "now_ms",
+    "seconds",
 ]
 
 _NODE = secrets.randbits(48) | 1 << 40  # the multicast bit says that this is no machine's address
@@ -46,6 +47,11 @@ def now_ms() -> int:
 def iso(milliseconds: int) -> str:
     """A time as RAGFlow writes it: local time, to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(milliseconds // 1000))
+
+
+def seconds(milliseconds: int) -> str:
+    """A time as RAGFlow's memories have it: local time, to the second, with a blank between date and time."""
+    return iso(milliseconds).replace("T", " ")
 
 
 def dated(row: dict[str, Any]) -> dict[str, Any]:

@@ -160,4 +160,91 @@ DROP TABLE chat;
 ALTER TABLE new_chat RENAME TO chat;
 """
 
-MIGRATIONS = (_FIRST, _TENANTS)
+# A message's number is never used twice: it is the source_id of what was extracted from it.
+_MEMORIES = """
+CREATE TABLE memory(
+    id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE NOCASE,
+    settings_json TEXT NOT NULL,
+    size INTEGER NOT NULL DEFAULT 0,
+    embedder TEXT,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL,
+    UNIQUE(tenant_id, name)
+);
+
+CREATE TABLE message(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    memory_id TEXT NOT NULL REFERENCES memory(id) ON DELETE CASCADE,
+    source_id INTEGER NOT NULL,
+    message_type TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    content TEXT NOT NULL,
+    terms TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    status INTEGER NOT NULL DEFAULT 1,
+    valid_at TEXT NOT NULL,
+    invalid_at TEXT,
+    forget_at TEXT
+);
+CREATE INDEX message_by_memory ON message(memory_id, valid_at);
+CREATE INDEX message_by_source ON message(source_id);
+
+CREATE VIRTUAL TABLE message_term USING fts5(
+    terms, memory_id,
+    content='', contentless_delete=1,
+    tokenize="unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co Cn'"
+);
+
+CREATE TABLE memory_task(
+    id TEXT PRIMARY KEY,
+    message_id INTEGER NOT NULL UNIQUE REFERENCES message(id) ON DELETE CASCADE,
+    progress REAL NOT NULL,
+    progress_msg TEXT NOT NULL,
+    create_time INTEGER NOT NULL
+);
+CREATE INDEX memory_task_to_do ON memory_task(create_time) WHERE progress BETWEEN 0 AND 0.99;
+"""
+
+_AGENTS = """
+CREATE TABLE agent(
+    id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    title TEXT NOT NULL,
+    settings_json TEXT NOT NULL,
+    dsl_json TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+);
+CREATE INDEX agent_by_tenant ON agent(tenant_id);
+
+CREATE TABLE agent_version(
+    id TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL REFERENCES agent(id) ON DELETE CASCADE,
+    title TEXT NOT NULL,
+    release INTEGER NOT NULL,
+    dsl_json TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+);
+CREATE INDEX agent_version_by_agent ON agent_version(agent_id);
+
+CREATE TABLE agent_session(
+    id TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL REFERENCES agent(id) ON DELETE CASCADE,
+    user_id TEXT NOT NULL,
+    settings_json TEXT NOT NULL,
+    messages_json TEXT NOT NULL,
+    reference_json TEXT NOT NULL,
+    dsl_json TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+);
+CREATE INDEX agent_session_by_agent ON agent_session(agent_id);
+"""
+
+MIGRATIONS = (_FIRST, _TENANTS, _MEMORIES, _AGENTS)

@@ -13,6 +13,7 @@ __all__ = [
     "DATA",
     "EXCEPTION",
     "JSON",
+    "NOT_FOUND",
     "SERVER",
     "UNAUTHORIZED",
     "Fail",
@@ -26,6 +27,7 @@ ARGUMENT = 101
 DATA = 102
 AUTHENTICATION = 109
 UNAUTHORIZED = 401
+NOT_FOUND = 404
 SERVER = 500
 
 UNSET: Any = object()

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..jobs import Parser
 from ..matrix import Matrices
+from ..memory.extract import Extractor
 from ..models import Models
 from ..problems import Missing
 from ..store import Row, Store
@@ -23,6 +24,7 @@ class Shared:
     models: Models
     matrices: Matrices
     parser: Parser
+    extractor: Extractor
 
 
 class Part:

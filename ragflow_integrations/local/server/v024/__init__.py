@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..dialect import Dialect, joined
 from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail
-from . import system
+from . import memories, system
 
 __all__ = ["V024"]
 
@@ -27,7 +27,7 @@ def _wrong_embed_key() -> Fail:
 
 V024 = Dialect(
     version=system.VERSION,
-    routes=joined(system.ROUTES),
+    routes=joined(memories.ROUTES, system.ROUTES),
     open_routes=system.OPEN_ROUTES,
     unauthorized=_unauthorized,
     wrong_embed_key=_wrong_embed_key,

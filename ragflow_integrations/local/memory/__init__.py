@@ -1,0 +1,1 @@
+"""What agents remember: memories, the messages in them, and what a language model extracts from those."""

@@ -1,0 +1,144 @@
+"""``/memories`` and ``/messages`` as v0.24 has them.
+
+Checks come before the memory is looked up, a wrong page is an error, and the sender of a message is not kept. That
+v0.24 shows and changes the memories of other tenants is not copied: they are unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from ...memory.messages import Search
+from ...problems import Missing
+from .. import memories, messages
+from ..call import Call, Routes
+from ..envelope import ARGUMENT, EXCEPTION, NOT_FOUND, SERVER, Fail
+from ..memories import check_required, done, split
+
+__all__ = ["ROUTES"]
+
+_PAGE_SIZE = 50
+
+
+def _update(call: Call) -> Response:
+    """``PUT /memories/{id}``."""
+    old, new = memories.updated(call, memories.settings(call.json()))
+    if old != new:
+        return done(new)
+    return done({key: value for key, value in new.items() if key != "owner_name"})
+
+
+def _list(call: Call) -> Response:
+    """``GET /memories``."""
+    owners = split(call.query.getlist("tenant_id"))
+    page = {name: _page_number(call, name, default, SERVER) for name, default in _PAGE.items()}
+    if owners and call.engine.tenant_id not in owners:
+        return done({"memory_list": [], "total_count": 0})
+    rows, total = call.engine.list_memories(
+        page=page["page"],
+        page_size=page["page_size"],
+        memory_types=split(call.query.getlist("memory_type")),
+        storage_type=call.query.get("storage_type"),
+        keywords=call.query.get("keywords"),
+    )
+    return done({"memory_list": [memories.listed_row(row) for row in rows], "total_count": total})
+
+
+def _delete(call: Call) -> Response:
+    """``DELETE /memories/{id}``: an unknown one is code 404 with the message of a success."""
+    try:
+        call.engine.delete_memory(call.path["memory_id"])
+    except Missing:
+        return done(None, code=NOT_FOUND)
+    return done(None)
+
+
+def _messages(call: Call) -> Response:
+    """``GET /memories/{id}``."""
+    agents = split(call.query.getlist("agent_id"))
+    page = {name: _page_number(call, name, default, EXCEPTION) for name, default in _PAGE.items()}
+    keywords = call.query.get("keywords", "").strip()
+    return done(memories.listing(call, agents, keywords, page=page["page"], page_size=page["page_size"]))
+
+
+def _add(call: Call) -> Response:
+    """``POST /messages``: those memories that there are keep it, the others are an error all the same."""
+    given = call.json()
+    check_required(given, *messages.REQUIRED)
+    ids = given["memory_id"]
+    if not isinstance(ids, list | str) or not all(isinstance(each, str) for each in ids):
+        raise Fail(f"`memory_id` should be a list of ids, got {ids!r}", EXCEPTION, data=None)
+    found = messages.kept(call, given, list(ids), user_id="")
+    unknown = [each for each in ids if each not in found]
+    if unknown:
+        raise messages.failed(f"Memory {unknown} not found.")
+    return done(None, "All add to task.")
+
+
+def _search(call: Call) -> Response:
+    """``GET /messages/search``: ``user_id`` has no effect."""
+    empty = [name for name in ("memory_id", "query") if not call.query.get(name)]
+    if empty:
+        raise Fail(f"{', '.join(empty)} can't be empty.", ARGUMENT)
+    threshold = messages.number(float, call, "similarity_threshold", 0.2)
+    weight = messages.number(float, call, "keywords_similarity_weight", 0.7)
+    top_n = int(messages.number(int, call, "top_n", 5))
+    query = Search(call.query["query"], split(_ids(call)), threshold, weight, max(top_n, 0))
+    return done(call.engine.search_messages(query, **messages.narrowing(call)))
+
+
+def _recent(call: Call) -> Response:
+    """``GET /messages``: unknown memories alone are an error."""
+    ids = _ids(call)
+    limit = int(messages.number(int, call, "limit", 10))
+    if not ids:
+        raise Fail("memory_ids is required.", ARGUMENT)
+    if not call.engine.list_memories(page=1, page_size=1, ids=split(ids))[1]:
+        raise Fail(f"none of these memories is yours: {', '.join(ids)}", EXCEPTION, data=None)
+    return done(call.engine.recent_messages(split(ids), limit=max(limit, 0), **messages.narrowing(call)))
+
+
+def _forget(call: Call) -> Response:
+    """``DELETE /messages/{memory}:{message}``."""
+    memories.missing(call.engine.get_memory, call.path["memory_id"])
+    memories.missing(
+        call.engine.forget_message, call.path["memory_id"], messages.message_number(call, EXCEPTION)
+    )
+    return done(None)
+
+
+def _set_status(call: Call) -> Response:
+    """``PUT /messages/{memory}:{message}``."""
+    return messages.switch(call, EXCEPTION)
+
+
+def _ids(call: Call) -> list[str]:
+    return call.query.getlist("memory_id")
+
+
+def _page_number(call: Call, name: str, default: int, wrong: int) -> int:
+    """``page`` or ``page_size``; ``Fail`` if it is no number, or one below what there can be."""
+    given: Any = call.query.get(name, default)
+    try:
+        value = int(given)
+    except ValueError as error:
+        raise Fail(str(error), wrong, data=None) from None
+    if value < 0:
+        raise Fail(f"{name} cannot be negative, got {value}", wrong, data=None)
+    return max(value, 1) if name == "page" else value
+
+
+_PAGE = {"page": 1, "page_size": _PAGE_SIZE}
+_MEMORY = "/memories/{memory_id}"
+_MESSAGE = "/messages/{memory_id}:{message_id}"
+ROUTES: Routes = {
+    "/memories": {"POST": memories.create, "GET": _list},
+    _MEMORY: {"GET": _messages, "PUT": _update, "DELETE": _delete},
+    f"{_MEMORY}/config": {"GET": memories.config},
+    "/messages": {"POST": _add, "GET": _recent},
+    "/messages/search": {"GET": _search},
+    _MESSAGE: {"PUT": _set_status, "DELETE": _forget},
+    f"{_MESSAGE}/content": {"GET": messages.content},
+}
