@@ -47,8 +47,8 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         pinned = settings.server_version
-        self._pinned = NEWEST if settings.local_path is not None else Version.parse(pinned or "")
         self._is_local = settings.local_path is not None
+        self._pinned = Version.parse(pinned or "") or (NEWEST if self._is_local else None)
         self.version: Version | None = self._pinned
         self.engine = uuid4().hex if settings.local_path == ":memory:" else None
 
@@ -243,7 +243,7 @@ class BaseClient(ABC, Generic[Transport]):
         if self._app is None:
             from .transport.local import LocalApp
 
-            self._app = LocalApp(settings.local_path)
+            self._app = LocalApp(settings.local_path, settings.server_version or "0.27")
         self._transport = self._local(self._app, owner=self._owner)
 
     @abstractmethod

@@ -63,12 +63,30 @@ class AsyncRAGFlow(
     """
 
     @classmethod
-    def local(cls, path: str = ":memory:") -> Self:
+    def local(
+        cls,
+        path: str = ":memory:",
+        *,
+        llm: Any = None,
+        embedding: Any = None,
+        reranker: Any = None,
+        models: Any = None,
+        api_version: str = "0.27",
+    ) -> Self:
         """A local engine: RAGFlow's API in this process, kept in the folder ``path`` (made if missing).
 
         ``":memory:"`` is gone when the client is closed. Needs ``ragflow-integrations[local]``.
+
+        ``llm``, ``embedding`` and ``reranker`` are models of LangChain or LlamaIndex, functions, or OpenAI-compatible
+        addresses ``"http://host/v1#model"`` (with a key: ``{"base_url": …, "model": …, "api_key": …}``); without
+        them answers quote what was found, and words are compared in place of meanings. ``models`` are further names
+        for models, or the path of a ``models.toml``. It answers as RAGFlow ``api_version``: 0.27 or 0.24. Clients on
+        one folder share one engine; another choice of models than the first one's is a ``ConfigurationError``.
         """
-        return cls(base_url=path if path == ":memory:" else f"local:{path}")
+        client = cls(base_url=path if path == ":memory:" else f"local:{path}", server_version=api_version)
+        assert client._app is not None
+        client._app.models = {"llm": llm, "embedding": embedding, "reranker": reranker, "models": models}
+        return client
 
     async def server_info(self) -> ServerInfo:
         """Which version the server is (``GET /system/version``; from v0.25 at its present path)."""

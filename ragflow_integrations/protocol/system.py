@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InvalidRequestError, NotFoundError, ServerError
+from ..errors import InvalidRequestError, NotFoundError, ServerError, UnsupportedError
 from ..models import Health, ServerInfo
 from .envelope import envelope, payload
 from .reading import models, unexpected
@@ -13,7 +13,8 @@ from .wire import Call, Flow, Request, Response, ask, query
 
 __all__ = ["health", "server_info"]
 
-_GONE = (NotFoundError, InvalidRequestError, ServerError)  # how versions say that they have no such route
+# how versions say that they have no such route
+_GONE = (NotFoundError, InvalidRequestError, ServerError, UnsupportedError)
 
 
 def server_info() -> Flow[ServerInfo]:

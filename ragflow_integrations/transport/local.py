@@ -26,6 +26,7 @@ from ..errors import (
     TransportError,
 )
 from ..protocol.encoding import encode
+from ..protocol.versions import Version
 from ..protocol.wire import Request, Response
 from .upload import Upload
 
@@ -37,9 +38,12 @@ _Item = tuple[int, Mapping[str, str]] | bytes | BaseException | None
 
 
 class LocalApp:
-    """One engine and its application, opened at the first request and closed by the client that owns it."""
+    """One engine and its application, opened at the first request and closed by the client that owns it.
 
-    def __init__(self, path: str) -> None:
+    It answers as RAGFlow ``api_version``, 0.27 or 0.24; ``models`` are the arguments of ``RAGFlow.local`` about them.
+    """
+
+    def __init__(self, path: str, api_version: str = "0.27") -> None:
         missing = [name for name in ("apsw", "numpy", "starlette") if importlib.util.find_spec(name) is None]
         if missing:
             raise ConfigurationError(
@@ -48,6 +52,8 @@ class LocalApp:
         self.path = (
             path if path == ":memory:" else str(Path(path).expanduser().resolve())
         )  # kept when the process moves
+        self.models: Mapping[str, Any] = {}
+        self._api_version = _dialect(api_version)
         self._lock = threading.Lock()
         self._engine: Any = None
         self._app: _App | None = None
@@ -89,14 +95,22 @@ class LocalApp:
 
     def _opened(self) -> _App:
         from ..local.engine import open_engine
+        from ..local.models import Choice
         from ..local.problems import Problem
         from ..local.server.app import build_app
 
         try:
-            self._engine = open_engine(self.path)
+            self._engine = open_engine(self.path, Choice(**self.models))
         except (Problem, OSError) as problem:
             raise ConfigurationError(f"the local engine cannot be opened: {problem}") from problem
-        return build_app(self._engine, with_keys=False)
+        return build_app(self._engine, with_keys=False, api_version=self._api_version)
+
+
+def _dialect(version: str) -> str:
+    found = Version.parse(version)
+    if found is None or found[:2] not in ((0, 27), (0, 24)):
+        raise ConfigurationError(f"the local engine answers as RAGFlow 0.27 or 0.24, not as {version}")
+    return f"{found.major}.{found.minor}"
 
 
 class LocalTransport:

@@ -381,3 +381,22 @@ def test_a_process_ends_without_closing() -> None:
     """Who does not close anything still gets a process that ends, in silence."""
     done = python(LEFT_OPEN)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_models_and_dialect(tmp_path: Path) -> None:
+    """The arguments about models and version reach the engine; a folder's second client is refused with others."""
+    with RAGFlow.local(
+        str(tmp_path), embedding=lambda texts: [[1.0, 2.0]] * len(texts), api_version="0.24.0"
+    ) as old:
+        assert str(old.server_info().version).startswith("v0.24")
+        with RAGFlow.local(str(tmp_path)) as client:
+            assert str(client.server_info().version).startswith("v0.27")
+            dataset = client.create_dataset("kb")
+            assert dataset.embedding_model == "test_models_and_dialect.<locals>.<lambda>@Builtin"
+        with (
+            RAGFlow.local(str(tmp_path), llm=str.upper) as other,
+            pytest.raises(ConfigurationError, match="open in this process with another llm="),
+        ):
+            other.list_datasets()
+    with pytest.raises(ConfigurationError, match=r"as RAGFlow 0\.27 or 0\.24, not as 0\.26"):
+        RAGFlow.local(str(tmp_path), api_version="0.26")
