@@ -7,10 +7,11 @@ from typing import Any, Unpack
 
 import apsw
 
-from . import blobs, index, store
+from . import blobs, index, parser_defaults, store
 from .embed import Embedder
 from .fields import dated, dumped, free_name, loaded, merged, new_id, now_ms
 from .models import Models
+from .parser_defaults import ParserDefaults
 from .problems import Missing, Refused
 from .store import Paging, Row, row
 
@@ -18,10 +19,10 @@ __all__ = [
     "Kept",
     "check_owner",
     "create",
-    "default_parser_config",
     "delete",
     "embedder",
     "get",
+    "is_foreign",
     "listed",
     "update",
 ]
@@ -30,46 +31,6 @@ Kept = tuple[str, int]
 """What a dataset keeps of the embedder that made its vectors: name and dimensions."""
 
 _ORDER = ("create_time", "update_time", "name")
-
-_GRAPHRAG = {
-    "batch_chunk_token_size": 4096,
-    "build_subgraph_min_timeout_seconds": 600,
-    "build_subgraph_timeout_per_chunk_seconds": 300,
-    "community_timeout_seconds": 1800,
-    "entity_types": ["organization", "person", "geo", "event", "category"],
-    "lock_acquire_timeout_seconds": 600,
-    "merge_timeout_seconds": 180,
-    "method": "light",
-    "resolution_timeout_seconds": 1800,
-    "retry_attempts": 2,
-    "retry_backoff_max_seconds": 60.0,
-    "retry_backoff_seconds": 2.0,
-    "use_graphrag": False,
-}
-_RAPTOR = {
-    "clustering_ratio": 0.5,
-    "clustering_threshold": 0.3,
-    "max_cluster": 64,
-    "max_token": 512,
-    "prompt": "Write a title and a short summary of these paragraphs:\n{cluster_content}",
-    "random_seed": 0,
-    "use_raptor": False,
-}
-_ALL_METHODS = {"image_context_size": 0, "llm_id": "", "table_context_size": 0}
-_LONG_TEXTS = {**_ALL_METHODS, "graphrag": _GRAPHRAG, "raptor": _RAPTOR}
-_NAIVE = {
-    **_LONG_TEXTS,
-    "auto_keywords": 0,
-    "auto_questions": 0,
-    "children_delimiter": "",
-    "chunk_token_num": 512,
-    "delimiter": "\n",
-    "html4excel": False,
-    "layout_recognize": "DeepDOC",
-    "parent_child": {"children_delimiter": "\n", "use_parent_child": False},
-    "topn_tags": 3,
-}
-_WITH_LONG_TEXTS = {"manual", "qa", "paper", "book", "laws", "presentation"}
 
 _DEFAULTS: Row = {
     "avatar": None,
@@ -99,21 +60,20 @@ _NEVER_RUN: Row = {f"{task}_{what}": None for task in _TASKS for what in ("task_
 _OWN = ("id", "name", "document_count", "chunk_count", "token_num", "create_time", "update_time")
 
 
-def default_parser_config(chunk_method: str) -> Row:
-    """RAGFlow v0.27's ``parser_config`` for a chunk method; summaries and graphs (they need a model) are off."""
-    if chunk_method == "naive":
-        return merged({}, _NAIVE)
-    return merged({}, _LONG_TEXTS if chunk_method in _WITH_LONG_TEXTS else _ALL_METHODS)
-
-
-def create(db: apsw.Connection, tenant_id: str, kept: Kept, fields: Mapping[str, Any]) -> Row:
+def create(
+    db: apsw.Connection,
+    tenant_id: str,
+    kept: Kept,
+    fields: Mapping[str, Any],
+    defaults: ParserDefaults = parser_defaults.v027,
+) -> Row:
     """A new dataset (``name`` and ``embedding_model`` at least); a name that is taken becomes ``name(1)``.
 
-    ``kept`` is of the embedder that the model's name stands for.
+    ``kept`` is of the embedder that the model's name stands for; ``parser_config`` goes over the ``defaults``.
     """
     settings = dict(_DEFAULTS)
     settings |= {key: value for key, value in fields.items() if key != "name" and value is not None}
-    config = default_parser_config(settings["chunk_method"])
+    config = {**defaults(settings["chunk_method"]), "llm_id": ""}
     settings["parser_config"] = merged(config, fields.get("parser_config") or {})
     dataset_id, now = new_id(), now_ms()
     name = free_name(fields["name"], lambda name: _is_taken(db, tenant_id, name))
@@ -140,6 +100,12 @@ def check_owner(db: apsw.Connection, tenant_id: str, dataset_ids: Sequence[str])
             raise Missing(f"You don't own the dataset {dataset_id}.")
 
 
+def is_foreign(db: apsw.Connection, tenant_id: str, dataset_id: str) -> bool:
+    """Whether there is such a dataset, but another tenant's."""
+    sql = "SELECT 1 FROM dataset WHERE id = ? AND tenant_id <> ?"
+    return row(db, sql, (dataset_id, tenant_id)) is not None
+
+
 def embedder(db: apsw.Connection, dataset_id: str, models: Models) -> Embedder:
     """What makes a dataset's vectors; ``Refused`` if the engine has no such model, for they are never mixed."""
     found = row(db, "SELECT name, embedder, dimensions FROM dataset WHERE id = ?", (dataset_id,))
@@ -157,26 +123,41 @@ def embedder(db: apsw.Connection, dataset_id: str, models: Models) -> Embedder:
 
 
 class Filters(Paging, total=False):
-    """What a list of datasets can be narrowed to."""
+    """What a list of datasets can be narrowed to; ``keywords`` is a part of the name."""
 
     id: str | None
     name: str | None
     ids: Sequence[str] | None
+    keywords: str | None
+    chunk_method: str | None
 
 
 def listed(db: apsw.Connection, tenant_id: str, **filters: Unpack[Filters]) -> tuple[list[Row], int]:
     """One page of the datasets that fit, and how many fit."""
-    named = {"id = ?": filters.get("id"), "name = ?": filters.get("name"), "id IN": filters.get("ids")}
-    found, total = store.listed(db, "dataset", {"tenant_id = ?": tenant_id, **named}, filters, _ORDER)
+    tests = {
+        "tenant_id = ?": tenant_id,
+        "id = ?": filters.get("id"),
+        "name = ?": filters.get("name"),
+        "id IN": filters.get("ids"),
+        "instr(lower(name), lower(?))": filters.get("keywords") or None,
+        "settings_json ->> 'chunk_method' = ?": filters.get("chunk_method"),
+    }
+    found, total = store.listed(db, "dataset", tests, filters, _ORDER)
     return [_wire(each) for each in found], total
 
 
 def update(
-    db: apsw.Connection, tenant_id: str, dataset_id: str, fields: Mapping[str, Any], kept: Kept | None = None
+    db: apsw.Connection,
+    tenant_id: str,
+    dataset_id: str,
+    fields: Mapping[str, Any],
+    kept: Kept | None = None,
+    defaults: ParserDefaults = parser_defaults.v027,
 ) -> Row:
     """Change settings; ``parser_config`` is merged into the old one, other values replace.
 
-    ``kept`` is of the embedder that a new ``embedding_model`` stands for.
+    ``kept`` is of the embedder that a new ``embedding_model`` stands for. A new ``chunk_method`` without a
+    ``parser_config`` brings its ``defaults``.
     """
     old = get(db, tenant_id, dataset_id)
     if kept is not None:
@@ -184,8 +165,11 @@ def update(
     name = fields.get("name") or old["name"]
     if _is_taken(db, tenant_id, name, besides=dataset_id):
         raise Refused(f"Dataset name '{name}' already exists")
-    settings = {key: fields.get(key, old[key]) for key in (*_DEFAULTS, "embedding_model")}
-    settings["parser_config"] = merged(_base_config(old, settings), fields.get("parser_config") or {})
+    settings = {key: fields.get(key, old[key]) for key in (*_DEFAULTS, "embedding_model", "parser_config")}
+    if fields.get("parser_config"):
+        settings["parser_config"] = merged(old["parser_config"], fields["parser_config"])
+    elif settings["chunk_method"] != old["chunk_method"]:
+        settings["parser_config"] = defaults(settings["chunk_method"])
     db.execute(
         "UPDATE dataset SET name = ?, settings_json = ?, update_time = ? WHERE id = ?",
         (name, dumped(settings), now_ms(), dataset_id),
@@ -227,12 +211,6 @@ def _keep(db: apsw.Connection, dataset: Row, model: str, kept: Kept) -> None:
             f"When chunk_num ({dataset['chunk_count']}) > 0, embedding_model must remain {dataset['embedding_model']}, "
             f"since {model} makes other vectors"
         )
-
-
-def _base_config(old: Row, settings: Row) -> Row:
-    if settings["chunk_method"] == old["chunk_method"]:
-        return dict(old["parser_config"])
-    return default_parser_config(settings["chunk_method"])
 
 
 def _is_taken(db: apsw.Connection, tenant_id: str, name: str, *, besides: str = "") -> bool:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Any, Unpack
+from typing import Any, TypedDict, Unpack
 
 import apsw
 
 from . import blobs, chunks, store
 from .fields import dated, dumped, free_name, loaded, merged, new_id, now_ms
-from .metadata import changed, normalised
+from .metadata import changed, normalised, values_of
 from .problems import Missing, Refused
-from .store import Paging, Row, conditions, row, scalar
+from .store import Paging, Row, conditions, row, rows, scalar
 
 __all__ = [
     "Filters",
+    "Narrowed",
     "add",
     "delete",
+    "facets",
     "get",
+    "kind_of",
     "listed",
     "metadata",
+    "method_of",
     "read",
+    "reset",
     "size",
     "update",
     "update_metadata",
@@ -42,41 +48,85 @@ _ORDER = (
 )
 _NONE = "{}"  # metadata, as stored
 _OWNED = "dataset_id IN (SELECT id FROM dataset WHERE tenant_id = ?)"
-_TYPES = {"pdf": "pdf"}
-_TYPES |= dict.fromkeys(
-    ("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp", "svg", "ico", "mp4", "avi", "mkv"), "visual"
+_DOC = (
+    "msg eml doc docx ppt pptx yml xml htm html json jsonl ldjson csv txt ini xls xlsx wps rtf hlp pages numbers key"
+    " md mdx py js java c cpp h php go ts sh cs kt sql epub markdown tsv"
 )
-_TYPES |= dict.fromkeys(("mp3", "wav", "flac", "ogg", "aac", "aiff", "wma", "ape", "m4a"), "aural")
+_AURAL = "wav flac ape alac wavpack wv mp3 aac ogg vorbis opus"
+_VISUAL = (
+    "jpg jpeg png tif gif bmp pcx tga exif fpx svg psd cdr pcd dxf ufo eps ai raw wmf webp avif apng icon ico"
+    " mpg mpeg avi rm rmvb mov wmv asf dat asx wvx mpe mpa mp4 mkv"
+)
+_KINDS = {"pdf": "pdf"} | {
+    suffix: kind
+    for kind, suffixes in (("doc", _DOC), ("aural", _AURAL), ("visual", _VISUAL))
+    for suffix in suffixes.split()
+}
+_OWN_METHOD = {"visual": "picture", "aural": "audio"}
+_OWN_METHOD_OF = dict.fromkeys(("ppt", "pptx", "pages"), "presentation") | dict.fromkeys(
+    ("msg", "eml"), "email"
+)
 
 
-def add(db: apsw.Connection, tenant_id: str, dataset: Row, name: str, data: bytes) -> Row:
-    """A new document, not parsed yet; a name that is taken becomes ``stem(1).suffix``."""
-    document_id, now = new_id(), now_ms()
+def kind_of(name: str) -> str:
+    """What RAGFlow takes a file for by its name: ``pdf doc visual aural``, or ``other``, which it refuses."""
+    return _KINDS.get(_suffix(name).lower(), "other")
+
+
+def method_of(name: str, default: str) -> str:
+    """The chunk method of a new document: some kinds of files have their own, whatever the dataset's is."""
+    return _OWN_METHOD.get(kind_of(name)) or _OWN_METHOD_OF.get(_suffix(name)) or default
+
+
+def add(
+    db: apsw.Connection, tenant_id: str, dataset: Row, name: str, data: bytes | None, *, folder: str = ""
+) -> Row:
+    """A new document, not parsed yet; a name that is taken becomes ``stem(1).suffix``.
+
+    Without ``data`` it is virtual: it has no file. ``folder`` only shows in its ``location``.
+    """
     name = free_name(name, lambda name: _is_taken(db, dataset["id"], name))
-    suffix = PurePosixPath(name).suffix.removeprefix(".").lower()
+    contents = data or b""
     values = {
-        "id": document_id,
+        "id": new_id(),
         "dataset_id": dataset["id"],
         "name": name,
-        "location": name,
-        "suffix": suffix,
-        "type": _TYPES.get(suffix, "doc"),
-        "size": len(data),
-        "content_hash": blake2b(data, digest_size=16).hexdigest(),
-        "sha256": blobs.store(db, data),
-        "chunk_method": dataset["chunk_method"],
+        "location": "" if data is None else _free_location(db, dataset["id"], folder, name),
+        "suffix": _suffix(name),
+        "type": "virtual" if data is None else kind_of(name),
+        "size": len(contents),
+        "content_hash": "" if data is None else blake2b(contents, digest_size=16).hexdigest(),
+        "sha256": blobs.store(db, contents),
+        "chunk_method": dataset["chunk_method"] if data is None else method_of(name, dataset["chunk_method"]),
         "parser_config_json": dumped(dataset["parser_config"]),
-        "create_time": now,
-        "update_time": now,
+        "create_time": now_ms(),
     }
+    return _inserted(db, tenant_id, values)
+
+
+def _inserted(db: apsw.Connection, tenant_id: str, values: Row) -> Row:
+    values["update_time"] = values["create_time"]
     db.execute(
         f"INSERT INTO document({', '.join(values)}) VALUES ({', '.join(f':{key}' for key in values)})", values
     )
     db.execute(
         "UPDATE dataset SET document_count = document_count + 1, update_time = ? WHERE id = ?",
-        (now, dataset["id"]),
+        (values["create_time"], values["dataset_id"]),
     )
-    return get(db, tenant_id, document_id)
+    return get(db, tenant_id, values["id"])
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.removeprefix(".")
+
+
+def _free_location(db: apsw.Connection, dataset_id: str, folder: str, name: str) -> str:
+    """As RAGFlow does it: a place that an earlier file of the dataset has taken gets underlines at its end."""
+    location = f"{folder}/{name}" if folder else name
+    taken = "SELECT 1 FROM document WHERE dataset_id = ? AND location = ?"
+    while row(db, taken, (dataset_id, location)):
+        location += "_"
+    return location
 
 
 def get(db: apsw.Connection, tenant_id: str, document_id: str) -> Row:
@@ -100,8 +150,8 @@ def read(db: apsw.Connection, tenant_id: str, document_id: str) -> bytes:
     return blobs.read(db, found["sha256"])
 
 
-class Filters(Paging, total=False):
-    """What a list of documents can be narrowed to; ``keywords`` is a part of the name."""
+class Narrowed(TypedDict, total=False):
+    """What documents can be narrowed to; ``keywords`` is a part of the name."""
 
     id: str | None
     name: str | None
@@ -113,11 +163,30 @@ class Filters(Paging, total=False):
     without_metadata: bool
 
 
+class Filters(Paging, Narrowed):
+    """Which part of which documents."""
+
+
 def listed(
     db: apsw.Connection, tenant_id: str, dataset_id: str, **filters: Unpack[Filters]
 ) -> tuple[list[Row], int]:
     """One page of the documents of a dataset that fit, and how many fit."""
-    tests = {
+    found, total = store.listed(db, "document", _tests(tenant_id, dataset_id, filters), filters, _ORDER)
+    return [_wire(each, tenant_id) for each in found], total
+
+
+def facets(db: apsw.Connection, tenant_id: str, dataset_id: str, filters: Narrowed) -> tuple[Row, int]:
+    """How often each ``suffix``, ``run`` and value of metadata is among the documents that fit, and how many fit."""
+    where, bindings = conditions(_tests(tenant_id, dataset_id, filters))
+    found = rows(db, f"SELECT suffix, run, meta_fields_json FROM document{where}", bindings)
+    counted = {key: dict(Counter(each[key] for each in found)) for key in ("suffix", "run")}
+    return {**counted, "metadata": values_of(json.loads(each["meta_fields_json"]) for each in found)}, len(
+        found
+    )
+
+
+def _tests(tenant_id: str, dataset_id: str, filters: Narrowed) -> Row:
+    return {
         "dataset_id = ?": dataset_id,
         _OWNED: tenant_id,
         "id = ?": filters.get("id"),
@@ -129,12 +198,13 @@ def listed(
         "id IN": filters.get("ids"),
         "meta_fields_json = ?": _NONE if filters.get("without_metadata") else None,
     }
-    found, total = store.listed(db, "document", tests, filters, _ORDER)
-    return [_wire(each, tenant_id) for each in found], total
 
 
 def update(db: apsw.Connection, tenant_id: str, document_id: str, fields: Mapping[str, Any]) -> Row:
-    """Change ``name``, ``meta_fields`` (replaced), ``parser_config`` (merged), ``chunk_method``, ``enabled``."""
+    """Change ``name``, ``meta_fields`` (replaced), ``parser_config`` (merged), ``chunk_method``, ``enabled``.
+
+    Another ``chunk_method`` takes the chunks: the document is to be parsed again.
+    """
     old = get(db, tenant_id, document_id)
     new = {key: fields.get(key, old[key]) for key in ("name", "meta_fields", "chunk_method")}
     metadata = normalised(new["meta_fields"])
@@ -148,9 +218,21 @@ def update(db: apsw.Connection, tenant_id: str, document_id: str, fields: Mappin
     )
     if new["name"] != old["name"]:
         chunks.retitle(db, old | {"name": new["name"]})
+    if new["chunk_method"] != old["chunk_method"]:
+        reset(db, old)
     if "enabled" in fields:
         _switch(db, old, bool(fields["enabled"]))
     return get(db, tenant_id, document_id)
+
+
+def reset(db: apsw.Connection, document: Row) -> None:
+    """Take the chunks of a document, which is as if it had never been parsed; its job ends."""
+    chunks.delete(db, document, None)
+    db.execute("DELETE FROM job WHERE document_id = ?", (document["id"],))
+    db.execute(
+        "UPDATE document SET run = 'UNSTART', progress = 0.0, progress_msg = '' WHERE id = ?",
+        (document["id"],),
+    )
 
 
 def metadata(

@@ -93,7 +93,7 @@ class Engine(Tenant):
 
     def tenant_with(self, key: str) -> Tenant | None:
         """Whose key this is; None if it is nobody's. Compared in constant time."""
-        if keys.same(key, self._key or self.api_key()):
+        if keys.same(key, self._own_key()):
             return self
         with self._shared.store.read() as db:
             found = keys.tenant_of(db, key)
@@ -104,6 +104,9 @@ class Engine(Tenant):
         with self._shared.store.read() as db:
             found = keys.tenant_of(db, key, column="beta")
         return None if found is None else self.tenant(found)
+
+    def _own_key(self) -> str:
+        return self._key or self.api_key()
 
     def _join(self, choice: Choice) -> None:
         other = choice.differs(self._shared.models.choice)

@@ -11,9 +11,24 @@ import apsw
 
 from .fields import new_id, now_ms
 from .problems import Refused
-from .store import scalar
+from .store import Row, rows, scalar
 
-__all__ = ["add", "new", "owner", "read", "remove", "same", "tenant_for", "tenant_of", "tokens", "write"]
+__all__ = [
+    "OWN",
+    "add",
+    "new",
+    "owner",
+    "read",
+    "remove",
+    "same",
+    "tenant_for",
+    "tenant_of",
+    "tokens",
+    "write",
+]
+
+
+OWN = ""  # stands in the table for the owner's key, whose embed key it has
 
 
 def new() -> str:
@@ -51,18 +66,16 @@ def tenant_for(db: apsw.Connection, key: str) -> str:
 
 
 def add(db: apsw.Connection, tenant_id: str, key: str) -> None:
-    """Give a tenant one more key."""
+    """Give a tenant one more key; nothing happens if it has it already."""
     now = now_ms()
-    db.execute("INSERT INTO token VALUES (?, ?, ?, ?, ?)", (key, secrets.token_hex(16), tenant_id, now, now))
+    values = (key, secrets.token_hex(16), tenant_id, now, now)
+    db.execute("INSERT OR IGNORE INTO token VALUES (?, ?, ?, ?, ?)", values)
 
 
-def tokens(db: apsw.Connection, tenant_id: str) -> list[tuple[str, str, int]]:
-    """A tenant's keys in the database: the key, its key for embedding (``beta``), when it was made in ms."""
-    found = db.execute(
-        "SELECT token, beta, create_time FROM token WHERE tenant_id = ? ORDER BY create_time DESC",
-        (tenant_id,),
-    )
-    return list(found)
+def tokens(db: apsw.Connection, tenant_id: str) -> list[Row]:
+    """A tenant's keys in the database, oldest first: ``token``, ``beta`` (its embed key), the times in ms."""
+    sql = "SELECT token, beta, tenant_id, create_time, update_time FROM token WHERE tenant_id = ?"
+    return rows(db, f"{sql} ORDER BY create_time", (tenant_id,))
 
 
 def remove(db: apsw.Connection, tenant_id: str, key: str) -> None:

@@ -14,7 +14,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Condition", "Filter", "changed", "holding", "matching", "normalised", "summary"]
+__all__ = [
+    "Condition",
+    "Filter",
+    "changed",
+    "flattened",
+    "holding",
+    "matching",
+    "normalised",
+    "summary",
+    "values_of",
+]
 
 Metadata = Mapping[str, Any]
 Test = Callable[[str], bool]
@@ -112,6 +122,28 @@ def summary(documents: Iterable[Metadata]) -> dict[str, Any]:
         }
         for key, counted in values.items()
     }
+
+
+def values_of(documents: Iterable[Metadata]) -> dict[str, dict[str, int]]:
+    """``{key: {text: documents that hold it}}``; ``empty_metadata`` counts under "true" those that hold nothing."""
+    values: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    empty = 0
+    for metadata in documents:
+        held = {(key, text) for key, value in metadata.items() for text in _texts(value) if text.strip()}
+        empty += not held
+        for key, text in held:
+            values[key][text] += 1
+    return {**{key: dict(counted) for key, counted in values.items()}, "empty_metadata": {"true": empty}}
+
+
+def flattened(documents: Mapping[str, Metadata]) -> dict[str, dict[str, list[str]]]:
+    """``{key: {text: ids of the documents that hold it}}``."""
+    holders: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for identifier, metadata in documents.items():
+        for key, value in metadata.items():
+            for text in _texts(value):
+                holders[key][text].append(identifier)
+    return {key: dict(texts) for key, texts in holders.items()}
 
 
 def changed(

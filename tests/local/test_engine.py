@@ -131,7 +131,7 @@ def test_a_document_keeps_its_bytes(engine: Engine) -> None:
     data = bytes(range(256)) * 300
     document = engine.add_document(dataset["id"], "Über uns.PDF", data)
     assert engine.read_document(document["id"]) == data
-    assert (document["size"], document["suffix"], document["type"]) == (len(data), "pdf", "pdf")
+    assert (document["size"], document["suffix"], document["type"]) == (len(data), "PDF", "pdf")
     assert document["parser_config"] == dataset["parser_config"]
     assert engine.get_document(document["id"]) == document
     assert engine.dataset_size(dataset["id"]) == len(data)

@@ -23,20 +23,19 @@ class Gate:
         self._engine, self._dialect, self._wanted = engine, dialect, wanted
 
     async def tenant(self, path: str, headers: Headers) -> Tenant:
-        """On whose behalf the request is; raises ``Fail``, as the version words it, for a wrong key."""
+        """On whose behalf the request is; raises ``Fail``, as the version words it, without or with a wrong key."""
         if not self._wanted:
             return self._engine
-        given = headers.get("authorization", "").strip()
-        if given[:7].lower() == "bearer ":
-            given = given[7:].strip()
-        look_up = self._engine.tenant_with if self._wanted == "api" else self._engine.tenant_embedding
-        found = await run_in_threadpool(look_up, given) if given else None
+        header = headers.get("authorization", "").strip()
+        if self._wanted == "api":
+            look_up, wrong = self._engine.tenant_with, self._dialect.wrong_key(path)
+            key = self._dialect.key_in(header, path)
+        else:
+            look_up, wrong = self._engine.tenant_embedding, self._dialect.wrong_embed_key()
+            key = self._dialect.embed_key_in(header)
+        found = await run_in_threadpool(look_up, key)
         if found is None:
-            raise (
-                self._dialect.unauthorized(path, given)
-                if self._wanted == "api"
-                else (self._dialect.wrong_embed_key())
-            )
+            raise wrong
         return found
 
 

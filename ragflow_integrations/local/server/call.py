@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from pydantic import BaseModel
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
@@ -16,7 +17,17 @@ from .envelope import ARGUMENT, EXCEPTION, UNSET, Fail
 if TYPE_CHECKING:
     from ..tenant import Tenant
 
-__all__ = ["MAX_IDS", "Call", "Handler", "Routes", "page_of", "without_repeats"]
+__all__ = [
+    "MAX_IDS",
+    "Accepted",
+    "Call",
+    "Handler",
+    "Routes",
+    "accepted",
+    "accepts",
+    "page_of",
+    "without_repeats",
+]
 
 MAX_IDS = 100
 _MAX_PAGE_SIZE = 100
@@ -53,7 +64,7 @@ class Call:
 
     @property
     def is_json(self) -> bool:
-        return (self.content_type or "").lower().startswith("application/json")
+        return (self.content_type or "").partition(";")[0].strip().lower() == "application/json"
 
     def json(self) -> dict[str, Any]:
         """The body of a route that checks by hand: no body is an empty object."""
@@ -108,6 +119,34 @@ class Call:
 Handler = Callable[[Call], Response]
 Routes = Mapping[str, Mapping[str, Handler]]
 """``{path: {verb: handler}}``."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The models that a handler holds a request against, where it has some; ``/openapi.json`` shows them."""
+
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+
+
+_accepted: dict[Handler, Accepted] = {}
+
+
+def accepts(
+    *, body: type[BaseModel] | None = None, query: type[BaseModel] | None = None
+) -> Callable[[Handler], Handler]:
+    """Decorator: says which models the handler validates with."""
+
+    def noted(handler: Handler) -> Handler:
+        _accepted[handler] = Accepted(body, query)
+        return handler
+
+    return noted
+
+
+def accepted(handler: Handler) -> Accepted:
+    """What ``accepts`` has noted of a handler."""
+    return _accepted.get(handler, Accepted())
 
 
 def _decoded(body: bytes) -> Any:

@@ -16,14 +16,17 @@ class Dialect:
     """A version of the API. Paths are under ``/api/v1`` unless they begin with ``/v1``.
 
     ``routes`` want an API key, ``bot_routes`` an embed key ("beta"), ``open_routes`` none. ``refusing`` are
-    handlers that only say that the engine cannot do it. ``unauthorized`` makes the answer to a path that was
-    asked for without a key (``given`` is empty) or with a wrong one; ``wrong_embed_key`` that of a bot route.
+    handlers that only say that the engine cannot do it. ``key_in`` takes the key out of the header
+    ``Authorization`` (``""`` without one) of a request for a path, or raises the answer to a request without key;
+    ``wrong_key`` makes the answer to a wrong one. The other two are the same for bot routes.
     """
 
     version: str
     routes: Routes
     open_routes: Routes
-    unauthorized: Callable[[str, str], Fail]
+    key_in: Callable[[str, str], str]
+    wrong_key: Callable[[str], Fail]
+    embed_key_in: Callable[[str], str]
     wrong_embed_key: Callable[[], Fail]
     bot_routes: Routes = field(default_factory=dict)
     refusing: frozenset[Handler] = frozenset()

@@ -4,72 +4,94 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any, BinaryIO
-from urllib.parse import quote
 
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from ..documents import Filters
-from ..parse import SUFFIXES
+from ..documents import Filters, Narrowed, kind_of
+from ..parser_defaults import v027
 from . import datasets, metadata
-from .call import Call, Routes
-from .envelope import ARGUMENT, DATA, SERVER, UNSET, Fail, answered, not_there_yet, succeeded
-from .parser_config import settings_of
+from .call import Call, Routes, accepts
+from .envelope import ARGUMENT, AUTHENTICATION, DATA, SERVER, UNSET, Fail, answered, not_there_yet, succeeded
+from .media import attached, shown
+from .parser_config import changed
 from .validation import DeleteDocuments, UpdateDocument, validated
 
-__all__ = ["ROUTES", "delete", "detail", "download", "list_", "of_dataset", "update", "upload"]
+__all__ = [
+    "NO_SUPPORT",
+    "ROUTES",
+    "RUNS",
+    "add_uploads",
+    "check_length",
+    "delete",
+    "detail",
+    "download",
+    "list_",
+    "of_dataset",
+    "preview",
+    "raw",
+    "update",
+    "upload",
+    "uploads",
+]
 
 Row = dict[str, Any]
 
+NO_SUPPORT = "This type of file has not been supported yet!"
+RUNS = {"0": "UNSTART", "1": "RUNNING", "2": "CANCEL", "3": "DONE", "4": "FAIL", "5": "SCHEDULE"}
 _LONGEST_NAME = 255
-_RUNS = {"0": "UNSTART", "1": "RUNNING", "2": "CANCEL", "3": "DONE", "4": "FAIL", "5": "SCHEDULE"}
 _TYPES = ("pdf", "doc", "visual", "aural", "virtual", "folder", "other")
-# what RAGFlow parses besides: the refusal then says that a server can
-_ELSEWHERE = re.compile(
-    "pdf|docx?|pptx?|xlsx?|csv|jsonl?|ldjson|xml|yml|ini|sql|epub|rtf|eml|msg|wps|hlp|pages|numbers|key|mdx"
-    "|py|js|ts|java|c|cpp|h|cs|php|go|sh|kt|wav|flac|ape|alac|wv|mp3|aac|ogg|opus|jpe?g|png|tif|gif|bmp|svg|webp|avif"
-    "|ico|mpe?g|avi|rmvb|mov|wmv|mp4|mkv"
-)
-_MIME = {
-    "html": "text/html",
-    "htm": "text/html",
-    "md": "text/markdown",
-    "markdown": "text/markdown",
-    "txt": "text/plain",
+_RAW = {
+    "dataset_id": "kb_id",
+    "chunk_method": "parser_id",
+    "chunk_count": "chunk_num",
+    "token_count": "token_num",
 }
+_FIXED_METHOD = re.compile(r"\.(ppt|pptx|pages)$")
 
 _IN_UPLOADS = {
     *("chunk_method", "content_hash", "created_by", "dataset_id", "id", "location", "name", "parser_config"),
     *("pipeline_id", "run", "size", "source_type", "suffix", "thumbnail", "type"),
+}
+_IN_EMPTY = {
+    *_IN_UPLOADS - {"thumbnail"},
+    *("chunk_count", "process_duration", "progress", "progress_msg", "status", "token_count"),
 }
 
 
 def upload(call: Call) -> Response:
     """``POST …/documents``: each part named ``file``; those that can be read are kept even if others are refused."""
     identifier = call.path["dataset_id"]
-    datasets.owned(call, f"Can't find the dataset with ID {identifier}!")
-    _check_upload_kind(call)
-    uploads = _uploads(call)
-    refused = {name: reason for name, _ in uploads if (reason := _refusal(name))}
-    added = [
-        call.engine.add_document(identifier, name, file.read())
-        for name, file in uploads
-        if name not in refused
-    ]
-    shown = [{key: value for key, value in row.items() if key in _IN_UPLOADS} for row in added]
+    if call.engine.get_dataset(identifier) is None:
+        if call.engine.is_foreign_dataset(identifier):
+            raise Fail("no authorization", AUTHENTICATION)
+        raise Fail(f"Can't find the dataset with ID {identifier}!")
+    kind = (call.query.get("type") or "local").lower()
+    if kind == "empty":
+        return _add_empty(call)
+    if kind == "web":
+        raise _refused_page(call)
+    if kind != "local":
+        raise Fail('`type` must be one of "local", "web", or "empty".', ARGUMENT)
+    added, refused = add_uploads(call, uploads(call))
+    as_stored = call.query.get("return_raw_files", "false").lower() == "true"
+    documents = [{key: value for key, value in row.items() if key in _IN_UPLOADS} for row in added]
+    if as_stored:
+        documents = [raw({key: value for key, value in row.items() if key != "run"}) for row in documents]
     if refused:
-        message = "\n".join(f"{name}: {reason}" for name, reason in refused.items())
-        raise Fail(message, SERVER, data=shown or UNSET)
-    return answered(shown)
+        raise Fail("\n".join(refused), SERVER, data=documents or UNSET)
+    return answered(documents)
 
 
 def list_(call: Call) -> Response:
-    """``GET …/documents``: an unknown id or name is an error."""
+    """``GET …/documents``: an unknown id or name is an error; with ``type=filter`` what there is to filter by."""
     identifier = call.path["dataset_id"]
     datasets.owned(call, f"You don't own the dataset {identifier}. ")
+    if call.query.get("type") == "filter":
+        return _facets(call)
     rows, total = call.engine.list_documents(identifier, **_filters(call))
     if total == 0:
         _check_exists(call, id=call.query.get("id"))
@@ -83,19 +105,16 @@ def list_(call: Call) -> Response:
 def download(call: Call) -> Response:
     """``GET …/documents/{id}`` and ``GET /documents/{id}``: the file itself."""
     row = _accessible(call)
-    data = call.engine.read_document(row["id"])
-    if not data:
-        raise Fail("This file is empty.")
-    disposition = f"attachment; filename*=UTF-8''{quote(row['name'])}"
-    if row["name"].isascii() and '"' not in row["name"] and row["name"].isprintable():
-        disposition = f'attachment; filename="{row["name"]}"'
-    return Response(
-        data,
-        media_type=_MIME.get(row["suffix"], "application/octet-stream"),
-        headers={"Content-Disposition": disposition},
-    )
+    return attached(row["name"], _contents(call, row))
 
 
+def preview(call: Call) -> Response:
+    """``GET /documents/{id}/preview``: the file, to be shown rather than kept."""
+    row = _accessible(call)
+    return shown(row["name"], _contents(call, row))
+
+
+@accepts(body=UpdateDocument)
 def update(call: Call) -> Response:
     """``PATCH …/documents/{id}`` (or ``PUT``)."""
     given = call.json()
@@ -106,19 +125,26 @@ def update(call: Call) -> Response:
     wanted = validated(UpdateDocument, given, DATA)
     _check_unchanged(wanted, row)
     sent = wanted.model_fields_set
-    if "name" in sent:
+    if "name" in sent and wanted.name != row["name"]:
         _check_new_name(row, wanted.name)
-    if (wanted.chunk_method or "naive") != "naive":
-        raise not_there_yet(f"`chunk_method` {wanted.chunk_method}")
+    if "chunk_method" in sent:
+        _check_method(row, wanted.chunk_method)
     if wanted.pipeline_id:
-        raise not_there_yet("`pipeline_id`")
-    fields = wanted.model_dump(include=sent & {"name", "meta_fields", "enabled"})
-    if wanted.parser_config is not None:
-        fields["parser_config"] = settings_of(wanted.parser_config)
+        raise not_there_yet("ingestion pipelines (`pipeline_id`)")
+    fields = wanted.model_dump(include=sent & {"name", "meta_fields", "enabled", "chunk_method"})
+    if wanted.parser_config is not None and wanted.parser_config.model_fields_set:
+        fields["parser_config"] = changed(wanted.parser_config)
+    elif wanted.chunk_method:
+        fields["parser_config"] = v027(wanted.chunk_method)
     fields = {key: value for key, value in fields.items() if value is not None}
-    return answered(detail(call.engine.update_document(row["id"], fields) if fields else row))
+    if fields:
+        row = call.engine.update_document(row["id"], fields)
+    if "pipeline_id" in sent:
+        call.engine.reset_document(row["id"])
+    return answered(detail(of_dataset(call, "document not found")))
 
 
+@accepts(body=DeleteDocuments)
 def delete(call: Call) -> Response:
     """``DELETE …/documents``: all of the ids or none; ids or ``delete_all`` must be given."""
     wanted = validated(DeleteDocuments, call.strict_json())
@@ -129,6 +155,44 @@ def delete(call: Call) -> Response:
     if wanted.ids and wanted.delete_all:
         raise Fail(f"should not provide both doc ids and delete_all(true), dataset: {identifier}. ")
     return answered({"deleted": call.engine.delete_documents(identifier, wanted.ids or None)})
+
+
+def switch(call: Call) -> Response:
+    """``POST …/documents/batch-update-status``: ``doc_ids`` found by the search, or not (``status`` 1 or 0)."""
+    given = call.json()
+    ids, status = given.get("doc_ids", []), str(given.get("status", -1))
+    if not isinstance(ids, list) or not ids:
+        raise Fail('"doc_ids" must be a non-empty list.', ARGUMENT)
+    if not all(isinstance(each, str) and each for each in ids):
+        raise Fail('"doc_ids" must contain non-empty document IDs.', ARGUMENT)
+    if status not in ("0", "1"):
+        raise Fail(f'"Status" must be either 0 or 1:{status}!', ARGUMENT)
+    datasets.owned(call, "you don't own the dataset")
+    results = {each: _switched(call, each, status) for each in ids}
+    if any("error" in each for each in results.values()):
+        raise Fail("Partial failure", SERVER, data=results)
+    return succeeded(results)
+
+
+def configure_metadata(call: Call) -> Response:
+    """``PUT …/documents/{id}/metadata/config``: which metadata a model shall find in this document."""
+    datasets.owned(call, "you don't own the dataset")
+    dataset, identifier = call.path["dataset_id"], call.path["document_id"]
+    of_dataset(call, f"document {identifier} not found in dataset {dataset}")
+    given = call.json()
+    if "metadata" not in given:
+        raise Fail("metadata is required", ARGUMENT)
+    changes = {"parser_config": {"metadata": given["metadata"]}}
+    return answered(raw(detail(call.engine.update_document(identifier, changes))))
+
+
+def thumbnails(call: Call) -> Response:
+    """``GET /thumbnails``: there are none here, so that each document has an empty one."""
+    ids = call.ids("doc_ids")
+    if not ids:
+        raise Fail('Lack of "Document ID"', ARGUMENT, data=False)
+    found = (call.engine.get_document(each) for each in ids)
+    return succeeded({row["id"]: row["thumbnail"] for row in found if row})
 
 
 def of_dataset(call: Call, message: str, identifier: str | None = None) -> Row:
@@ -144,66 +208,107 @@ def detail(row: Row) -> Row:
     return {key: value for key, value in row.items() if key != "meta_fields"}
 
 
+def raw(row: Row) -> Row:
+    """A document under the names that RAGFlow's tables have."""
+    numbers = {name: number for number, name in RUNS.items()}
+    renamed = {_RAW.get(key, key): value for key, value in row.items()}
+    return renamed | ({"run": numbers[row["run"]]} if "run" in row else {})
+
+
+def uploads(call: Call) -> list[tuple[str, BinaryIO]]:
+    """The files of a multipart body, by their names; ``Fail`` 101 if there is none or one has no good name."""
+    parts = call.form.getlist("file") if call.form is not None else []
+    found = [(part.filename or "", part.file) for part in parts if isinstance(part, UploadFile)]
+    if not found:
+        raise Fail("No file part!", ARGUMENT)
+    for name, _ in found:
+        if not name:
+            raise Fail("No file selected!", ARGUMENT)
+        check_length(name)
+    return found
+
+
+def add_uploads(call: Call, files: Iterable[tuple[str, BinaryIO]]) -> tuple[list[Row], list[str]]:
+    """Add the files to the dataset of the path: the new documents, and a line for each file that is refused."""
+    folder = _folder(str(call.form.get("parent_path") or "") if call.form is not None else "")
+    added, refused = [], []
+    for name, file in files:
+        if kind_of(name) == "other":
+            refused.append(f"{name}: {NO_SUPPORT}")
+        else:
+            added.append(call.engine.add_document(call.path["dataset_id"], name, file.read(), folder=folder))
+    return added, refused
+
+
+def check_length(name: str) -> None:
+    """``Fail`` 101 if a file's name has more than 255 bytes."""
+    if len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME:
+        raise Fail(f"File name must be {_LONGEST_NAME} bytes or less.", ARGUMENT)
+
+
+def _add_empty(call: Call) -> Response:
+    name = str(call.json().get("name") or "").strip()
+    if not name:
+        raise Fail("File name can't be empty.", ARGUMENT)
+    check_length(name)
+    if _exists(call, name=name):
+        raise Fail("Duplicated document name in the same dataset.")
+    row = call.engine.add_document(call.path["dataset_id"], name, None)
+    return answered({key: value for key, value in row.items() if key in _IN_EMPTY})
+
+
+def _refused_page(call: Call) -> Fail:
+    """What is wrong with a page of the web; if nothing is, that the local engine fetches none."""
+    given: Mapping[str, Any] = call.form or {}
+    for field in ("name", "url"):
+        if not str(given.get(field) or "").strip():
+            return Fail(f'Lack of "{field}"', ARGUMENT)
+    check_length(str(given["name"]).strip())
+    if not re.match(r"https?://[^/\s]+", str(given["url"])):
+        return Fail("The URL format is invalid", ARGUMENT)
+    return not_there_yet("uploads of type web: it fetches nothing over the network, and this")
+
+
+def _folder(path: str) -> str:
+    """A ``parent_path`` as RAGFlow keeps it: letters, digits, ``_-/``, and no way out."""
+    parts = (part for part in path.strip().replace("\\", "/").split("/") if part not in ("", ".", ".."))
+    return re.sub(r"[^A-Za-z0-9_\-/]", "", "/".join(parts))
+
+
 def _listed(row: Row) -> Row:
     shown = {key: value for key, value in row.items() if key != "content_hash"}
     return {**shown, "nickname": datasets.NICKNAME, "pipeline_name": None}
 
 
-def _check_upload_kind(call: Call) -> None:
-    kind = (call.query.get("type") or "local").lower()
-    if kind in ("web", "empty"):
-        raise not_there_yet(f"uploads of type {kind}")
-    if kind != "local":
-        raise Fail('`type` must be one of "local", "web", or "empty".', ARGUMENT)
-    for name in ("parent_path", "parser_config"):
-        if call.form is not None and call.form.get(name):
-            raise not_there_yet(f"`{name}` in uploads")
-    if call.query.get("return_raw_files", "false").lower() == "true":
-        raise not_there_yet("`return_raw_files`")
+def _facets(call: Call) -> Response:
+    found, total = call.engine.document_facets(call.path["dataset_id"], **_narrowed(call))
+    numbers = {name: number for number, name in RUNS.items()}
+    runs = {numbers[run]: count for run, count in found["run"].items()}
+    shown = {"suffix": found["suffix"], "run_status": runs, "metadata": found["metadata"]}
+    return succeeded({"total": total, "filter": shown})
 
 
-def _uploads(call: Call) -> list[tuple[str, BinaryIO]]:
-    parts = call.form.getlist("file") if call.form is not None else []
-    uploads = [(part.filename or "", part.file) for part in parts if isinstance(part, UploadFile)]
-    if not uploads:
-        raise Fail("No file part!", ARGUMENT)
-    for name, _ in uploads:
-        if not name:
-            raise Fail("No file selected!", ARGUMENT)
-        _check_length(name)
-    return uploads
-
-
-def _check_length(name: str) -> None:
-    if len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME:
-        raise Fail(f"File name must be {_LONGEST_NAME} bytes or less.", ARGUMENT)
-
-
-def _refusal(name: str) -> str | None:
-    suffix = PurePath(name).suffix.removeprefix(".").lower()
-    if suffix in SUFFIXES:
-        return None
-    if _ELSEWHERE.fullmatch(suffix):
-        return f"the local engine does not read .{suffix} files yet; a RAGFlow server reads them"
-    return "This type of file has not been supported yet!"
+def _narrowed(call: Call) -> Narrowed:
+    return {
+        "keywords": call.query.get("keywords") or None,
+        "suffix": call.query.getlist("suffix") or None,
+        "types": _types(call),
+        "run": _runs(call),
+    }
 
 
 def _filters(call: Call) -> Filters:
-    if call.query.get("type"):
-        raise not_there_yet("`type` as a filter of documents")
+    page, order, narrowed = call.page(), call.order(), _narrowed(call)
+    fitting, without_metadata = metadata.document_ids(call, call.path["dataset_id"])
     identifier, ids = call.query.get("id") or None, call.ids("ids")
     if identifier and ids:
         raise Fail(f"Should not provide both 'id':{identifier} and 'ids'{ids}")
-    fitting, without_metadata = metadata.document_ids(call, call.path["dataset_id"])
     return {
-        **call.page(),
-        **call.order(),
+        **page,
+        **order,
+        **narrowed,
         "id": identifier,
         "name": call.query.get("name") or None,
-        "keywords": call.query.get("keywords") or None,
-        "run": _runs(call),
-        "suffix": call.query.getlist("suffix") or None,
-        "types": _types(call),
         "ids": ids or (None if identifier else fitting),  # as on RAGFlow, ids win over metadata
         "without_metadata": without_metadata,
     }
@@ -212,36 +317,32 @@ def _filters(call: Call) -> Filters:
 def _runs(call: Call) -> list[str] | None:
     names = [f"{name}{brackets}" for name in ("run", "run_status") for brackets in ("", "[]")]
     given = [value.strip() for name in names for value in call.query.getlist(name) if value.strip()]
-    runs = [_RUNS.get(value, value.upper()) for value in given]
-    _check_known(
-        (each for each, run in zip(given, runs, strict=True) if run not in _RUNS.values()), "run status"
-    )
+    runs = [RUNS.get(value, value.upper()) for value in given]
+    unknown = [each for each, run in zip(given, runs, strict=True) if run not in RUNS.values()]
+    if unknown:
+        raise Fail(f"Invalid filter run status conditions: {', '.join(dict.fromkeys(unknown))}")
     return runs or None
 
 
 def _types(call: Call) -> list[str] | None:
     given = call.query.getlist("types")
-    unknown = [each for each in given if each not in _TYPES]
+    unknown = list(dict.fromkeys(each for each in given if each not in _TYPES))
     if unknown:
         raise Fail(f"Invalid filter conditions: {', '.join(unknown)} type{'s' if len(unknown) > 1 else ''}")
     return given or None
 
 
-def _check_known(unknown: Iterable[str], what: str) -> None:
-    listed = ", ".join(unknown)
-    if listed:
-        raise Fail(f"Invalid filter {what} conditions: {listed}")
-
-
 def _check_exists(call: Call, *, id: str | None = None, name: str | None = None) -> None:
     """Raise if the dataset has no document of this id or name at all, whatever the other filters."""
-    if not (id or name):
-        return
+    if (id or name) and not _exists(call, id=id, name=name):
+        raise Fail(f"you don't own the document {id or name}")
+
+
+def _exists(call: Call, *, id: str | None = None, name: str | None = None) -> bool:
     _, total = call.engine.list_documents(
         call.path["dataset_id"], page=1, page_size=1, orderby="create_time", desc=True, id=id, name=name
     )
-    if not total:
-        raise Fail(f"you don't own the document {id or name}")
+    return total > 0
 
 
 def _milliseconds(call: Call, name: str) -> int:
@@ -254,9 +355,28 @@ def _milliseconds(call: Call, name: str) -> int:
 
 def _accessible(call: Call) -> Row:
     row = call.engine.get_document(call.path["document_id"])
-    if row is None or row["dataset_id"] != call.path.get("dataset_id", row["dataset_id"]):
+    if row is None or not call.engine.get_dataset(call.path.get("dataset_id", row["dataset_id"])):
         raise Fail("document not found")
+    if row["dataset_id"] != call.path.get("dataset_id", row["dataset_id"]):
+        raise Fail(f"The dataset not own the document {row['id']}.")
     return row
+
+
+def _contents(call: Call, row: Row) -> bytes:
+    data = call.engine.read_document(row["id"])
+    if not data:
+        raise Fail("This file is empty.")
+    return data
+
+
+def _switched(call: Call, identifier: str, status: str) -> Row:
+    row = call.engine.get_document(identifier)
+    if row is None:
+        return {"error": "Document not found"}
+    if row["dataset_id"] != call.path["dataset_id"]:
+        return {"error": "Document not found in this dataset."}
+    call.engine.update_document(identifier, {"enabled": int(status)})
+    return {"status": status}
 
 
 def _check_unchanged(wanted: UpdateDocument, row: Row) -> None:
@@ -267,13 +387,25 @@ def _check_unchanged(wanted: UpdateDocument, row: Row) -> None:
 
 
 def _check_new_name(row: Row, name: str) -> None:
-    _check_length(name)
+    check_length(name)
     if PurePath(name.lower()).suffix != PurePath(row["name"].lower()).suffix:
         raise Fail("The extension of file can't be changed", ARGUMENT)
 
 
+def _check_method(row: Row, method: str | None) -> None:
+    if method == "":
+        raise Fail("`chunk_method` (empty string) is not valid")
+    if row["type"] == "visual" or _FIXED_METHOD.search(row["name"]):
+        raise Fail("Not supported yet!")
+
+
 ROUTES: Routes = {
     "/datasets/{dataset_id}/documents": {"POST": upload, "GET": list_, "DELETE": delete},
+    "/datasets/{dataset_id}/documents/batch-update-status": {"POST": switch},
     "/datasets/{dataset_id}/documents/{document_id}": {"GET": download, "PATCH": update, "PUT": update},
+    "/datasets/{dataset_id}/documents/{document_id}/metadata/config": {"PUT": configure_metadata},
     "/documents/{document_id}": {"GET": download},
+    "/documents/{document_id}/preview": {"GET": preview},
+    "/document/get/{document_id}": {"GET": preview},
+    "/thumbnails": {"GET": thumbnails},
 }

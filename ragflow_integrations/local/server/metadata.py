@@ -1,4 +1,4 @@
-"""Metadata of documents: its two routes, and reading filters and wishes for metadata in other requests."""
+"""Metadata of documents: its routes, and reading filters and wishes for metadata in other requests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..metadata import Condition, Filter, holding, matching, summary
+from ..metadata import Condition, Filter, flattened, holding, matching, summary
 from . import datasets
-from .call import Call, Routes
+from .call import Call, Routes, accepts
 from .envelope import EXCEPTION, Fail, answered
+from .validation import AutoMetadata, validated
 
 __all__ = ["ROUTES", "document_ids", "filter_of", "patch", "shown_fields", "summarize", "update"]
 
@@ -41,6 +42,32 @@ def update(call: Call) -> Response:
 def patch(call: Call) -> Response:
     """``PATCH /datasets/{id}/documents/metadatas``: the same."""
     return _update(call, f"You don't own the dataset {call.path['dataset_id']}.")
+
+
+def flatten(call: Call) -> Response:
+    """``GET /datasets/metadata/flattened``: of several datasets, which documents hold which values."""
+    ids = call.ids("dataset_ids")
+    if not ids:
+        raise Fail("Lack of dataset_ids in query parameters")
+    for each in ids:
+        if call.engine.get_dataset(each) is None:
+            raise Fail(f"No authorization for dataset '{each}'")
+    return answered(flattened(call.engine.metadata(ids)))
+
+
+def config(call: Call) -> Response:
+    """``GET /datasets/{id}/metadata/config``: which metadata a model shall find in documents."""
+    kept = datasets.owned(call)["parser_config"]
+    return answered({name: kept.get(name) or [] for name in ("metadata", "built_in_metadata")})
+
+
+@accepts(body=AutoMetadata)
+def configure(call: Call) -> Response:
+    """``PUT /datasets/{id}/metadata/config``."""
+    wanted = validated(AutoMetadata, call.strict_json()).model_dump()
+    row = datasets.owned(call)
+    call.engine.update_dataset(row["id"], {"parser_config": wanted})
+    return answered(wanted)
 
 
 def filter_of(given: Any) -> Filter:
@@ -157,6 +184,8 @@ def _decoded(text: str, otherwise: str) -> Any:
 
 
 ROUTES: Routes = {
+    "/datasets/metadata/flattened": {"GET": flatten},
+    "/datasets/{dataset_id}/metadata/config": {"GET": config, "PUT": configure},
     "/datasets/{dataset_id}/documents/metadatas": {"PATCH": patch},
     "/datasets/{dataset_id}/metadata/summary": {"GET": summarize},
     "/datasets/{dataset_id}/metadata/update": {"POST": update},

@@ -1,30 +1,36 @@
-"""``parser_config`` as RAGFlow v0.27 accepts it, and which of its switches the local engine can honour."""
+"""``parser_config`` as RAGFlow v0.27 accepts it, and what of it is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from .envelope import not_there_yet
+from .. import parser_defaults
 
-__all__ = ["ParserConfig", "settings_of"]
+__all__ = ["Fraction", "ParserConfig", "Strict", "changed", "complete"]
 
-_Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Row = dict[str, Any]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+_DEFAULTS = parser_defaults.v027("naive")
 _Day = 86400
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Forbids unknown keys and converts nothing."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Raptor(_Strict):
+class Raptor(Strict):
     use_raptor: bool = False
-    prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = ""
+    prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = _DEFAULTS["raptor"][
+        "prompt"
+    ]
     max_token: Annotated[int, Field(ge=512, le=2048)] = 512
-    clustering_threshold: _Fraction = 0.3
-    clustering_ratio: _Fraction = 0.5
+    clustering_threshold: Fraction = 0.3
+    clustering_ratio: Fraction = 0.5
     max_cluster: Annotated[int, Field(ge=1, le=1024)] = 64
     random_seed: Annotated[int, Field(ge=0)] = 0
     scope: Literal["file", "dataset"] = "file"
@@ -37,7 +43,15 @@ class Raptor(_Strict):
         if not isinstance(given, Mapping):
             return given
         kept = {key: value for key, value in given.items() if key not in _OLD_RAPTOR_FIELDS}
-        if isinstance(kept.get("max_token"), int) and kept["max_token"] < 512:
+        ext = given.get("ext")
+        if (
+            isinstance(ext, Mapping)
+            and "clustering_threshold" in ext
+            and not kept.get("clustering_threshold")
+        ):
+            kept["clustering_threshold"] = ext["clustering_threshold"]
+        tokens = kept.get("max_token")
+        if isinstance(tokens, int | float) and not isinstance(tokens, bool) and tokens < 512:
             kept["max_token"] = 512
         return kept
 
@@ -45,9 +59,9 @@ class Raptor(_Strict):
 _OLD_RAPTOR_FIELDS = {"ext", "threshold", "clustering_method", "tree_builder"}
 
 
-class GraphRAG(_Strict):
+class GraphRAG(Strict):
     use_graphrag: bool = False
-    entity_types: list[str] = []
+    entity_types: list[str] = _DEFAULTS["graphrag"]["entity_types"]
     method: Literal["light", "general", "ner"] = "light"
     community: bool = False
     resolution: bool = False
@@ -63,13 +77,13 @@ class GraphRAG(_Strict):
     lock_acquire_timeout_seconds: Annotated[int, Field(ge=0, le=_Day)] = 600
 
 
-class ParentChild(_Strict):
+class ParentChild(Strict):
     use_parent_child: bool = False
     children_delimiter: Annotated[str, Field(min_length=1)] = "\n"
 
 
-class ParserConfig(_Strict):
-    """The keys RAGFlow knows, with its limits; what is not sent keeps the engine's value."""
+class ParserConfig(Strict):
+    """The keys RAGFlow knows, with its limits."""
 
     auto_keywords: Annotated[int, Field(ge=0, le=32)] = 0
     auto_questions: Annotated[int, Field(ge=0, le=10)] = 0
@@ -84,7 +98,7 @@ class ParserConfig(_Strict):
     raptor: Raptor = Raptor()
     tag_kb_ids: list[str] = []
     topn_tags: Annotated[int, Field(ge=1, le=10)] = 1
-    filename_embd_weight: _Fraction | None = 0.1
+    filename_embd_weight: Fraction | None = 0.1
     task_page_size: Annotated[int | None, Field(ge=1)] = None
     pages: list[list[int]] | None = None
     compilation_template_group_id: list[str] = []
@@ -93,21 +107,41 @@ class ParserConfig(_Strict):
     table_column_roles: dict[str, Literal["indexing", "metadata", "both"]] | None = None
     table_column_names: list[str] | None = None
 
+    @field_validator("table_column_roles", mode="before")
+    @classmethod
+    def _rename_old_role(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {str(key): "indexing" if role == "vectorize" else role for key, role in given.items()}
 
-def settings_of(config: ParserConfig) -> dict[str, Any]:
-    """What was sent, to be laid over the present settings; a switch that would have no effect here is refused."""
-    switches = {
-        "auto_keywords": config.auto_keywords,
-        "auto_questions": config.auto_questions,
-        "tag_kb_ids": config.tag_kb_ids,
-        "enable_children": config.enable_children or config.parent_child.use_parent_child,
-        "raptor.use_raptor": config.raptor.use_raptor,
-        "graphrag.use_graphrag": config.graphrag.use_graphrag,
-        "pages": config.pages,
-        "compilation_template_group_id": config.compilation_template_group_id,
-        "ext": config.ext,
-    }
-    for name, value in switches.items():
-        if value:
-            raise not_there_yet(f"parser_config.{name}")
-    return config.model_dump(exclude_unset=True)
+    @field_validator("compilation_template_group_id", mode="before")
+    @classmethod
+    def _listed_ids(cls, given: Any) -> list[str]:
+        """One id or a list of them; what is no id is passed over, as v0.27 does."""
+        ids = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+        stripped = (each.strip() for each in ids if isinstance(each, str))
+        return list(dict.fromkeys(each for each in stripped if each))
+
+
+def complete(config: ParserConfig) -> Row:
+    """The settings of a new dataset: what was sent, and RAGFlow's value for each key that was not."""
+    settings = config.model_dump()
+    settings["children_delimiter"] = _children_delimiter(settings["parent_child"])
+    return settings
+
+
+def changed(config: ParserConfig) -> Row:
+    """What was sent, to be merged into the present settings; ``ext`` becomes settings like the others.
+
+    As on v0.27 the switch ``parent_child`` decides about children: without it there are none.
+    """
+    settings = config.model_dump(exclude_unset=True)
+    parent_child = settings.get("parent_child", {})
+    settings["children_delimiter"] = _children_delimiter(parent_child)
+    settings["enable_children"] = bool(parent_child.get("use_parent_child"))
+    ext: Row = settings.pop("ext", {})
+    return settings | ext
+
+
+def _children_delimiter(parent_child: Mapping[str, Any]) -> str:
+    return str(parent_child.get("children_delimiter", "\n")) if parent_child.get("use_parent_child") else ""

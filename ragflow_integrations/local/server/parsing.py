@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from . import datasets
 from .call import Call, Routes, without_repeats
-from .envelope import Fail, answered
+from .envelope import AUTHENTICATION, EXCEPTION, Fail, answered, succeeded
 
 __all__ = ["ROUTES", "parse", "start_chunking", "stop", "stop_chunking"]
 
@@ -64,6 +64,25 @@ def stop(call: Call) -> Response:
     return answered({"success_count": len(stopped), **({"errors": errors} if errors else {})})
 
 
+def ingest(call: Call) -> Response:
+    """``POST /documents/ingest``: start (``run`` 1) or stop (2) ``doc_ids`` of any datasets."""
+    given = call.json()
+    ids, run = given.get("doc_ids"), str(given.get("run"))
+    if not isinstance(ids, list) or run not in ("1", "2"):
+        raise Fail("`doc_ids` should be a list and `run` 1 (start) or 2 (cancel)", EXCEPTION, data=None)
+    ids = list(dict.fromkeys(map(str, ids)))
+    rows = [row for each in ids if (row := call.engine.get_document(each)) is not None]
+    if len(rows) < len(ids):
+        raise Fail("no authorization", AUTHENTICATION, data=None)
+    if run == "1":
+        call.engine.start_parsing([row["id"] for row in rows if row["run"] != "RUNNING"])
+        return succeeded(True)
+    if any(row["run"] not in ("RUNNING", "CANCEL") for row in rows):
+        raise Fail("Cannot cancel a task that is not in RUNNING status", data=None)
+    call.engine.stop_parsing([row["id"] for row in rows if row["run"] == "RUNNING"])
+    return succeeded(True)
+
+
 def _document_ids(call: Call) -> tuple[list[str], list[str]]:
     datasets.owned(call, f"You don't own the dataset {call.path['dataset_id']}.")
     given = call.json().get("document_ids")
@@ -84,5 +103,6 @@ def _split(call: Call, ids: list[str]) -> tuple[list[Row], list[str]]:
 ROUTES: Routes = {
     "/datasets/{dataset_id}/documents/parse": {"POST": parse},
     "/datasets/{dataset_id}/documents/stop": {"POST": stop},
+    "/documents/ingest": {"POST": ingest},
     "/datasets/{dataset_id}/chunks": {"POST": start_chunking, "DELETE": stop_chunking},
 }

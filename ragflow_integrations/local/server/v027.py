@@ -8,6 +8,7 @@ from . import (
     completions,
     datasets,
     documents,
+    indexes,
     memories,
     messages,
     metadata,
@@ -23,12 +24,27 @@ from .envelope import UNAUTHORIZED, Fail
 __all__ = ["V027"]
 
 
-def _unauthorized(path: str, given: str) -> Fail:
+def _key_in(header: str, path: str) -> str:
+    """The key comes after ``Bearer``, or alone."""
+    key = header[7:].strip() if header[:7].lower() == "bearer " else header
+    if not key:
+        raise _wrong_key(path)
+    return key
+
+
+def _wrong_key(path: str) -> Fail:
     return Fail("<Unauthorized '401: Unauthorized'>", UNAUTHORIZED, data=None, status=401)
 
 
+def _embed_key_in(header: str) -> str:
+    try:
+        return _key_in(header, "")
+    except Fail:
+        raise Fail("Authorization is not valid!", data=None) from None
+
+
 def _wrong_embed_key() -> Fail:
-    return Fail("Authentication error: API key is invalid! ")
+    return Fail("Authentication error: API key is invalid! ", data=None)
 
 
 V027 = Dialect(
@@ -41,6 +57,7 @@ V027 = Dialect(
         documents.ROUTES,
         memories.ROUTES,
         messages.ROUTES,
+        indexes.ROUTES,
         metadata.ROUTES,
         openai.ROUTES,
         parsing.ROUTES,
@@ -49,7 +66,9 @@ V027 = Dialect(
         system.ROUTES,
     ),
     open_routes=system.OPEN_ROUTES,
-    unauthorized=_unauthorized,
+    key_in=_key_in,
+    wrong_key=_wrong_key,
+    embed_key_in=_embed_key_in,
     wrong_embed_key=_wrong_embed_key,
-    refusing=frozenset({completions.related_questions}),
+    refusing=frozenset({completions.related_questions}) | indexes.REFUSING,
 )

@@ -8,55 +8,63 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from .call import MAX_IDS
 from .envelope import ARGUMENT, Fail
-from .parser_config import ParserConfig
+from .parser_config import ParserConfig, Strict
 
 __all__ = [
+    "AutoMetadata",
     "CreateDataset",
+    "DatasetFields",
     "DeleteDatasets",
     "DeleteDocuments",
     "ListDatasets",
+    "Name",
+    "PageSize",
     "UpdateDataset",
     "UpdateDocument",
-    "dataset_id",
+    "distinct",
     "validated",
+    "wrong",
 ]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _LONGEST_VALUE = 128
-_CHUNK_METHODS = [
-    "naive",
-    "book",
-    "email",
-    "laws",
-    "manual",
-    "one",
-    "paper",
-    "picture",
-    "presentation",
-    "qa",
-    "table",
-    "tag",
-    "resume",
-]
-_DOCUMENT_CHUNK_METHODS = {*_CHUNK_METHODS, "knowledge_graph"} - {"resume"}
+_LONGEST_CONFIG = 65535
+_MAX_PAGE_SIZE = 100
+_METHODS = "naive book email laws manual one paper picture presentation qa table tag".split()
+_DOCUMENT_METHODS = {*_METHODS, "knowledge_graph"}
+
+
+def _at_most_100(value: int) -> int:
+    if value > _MAX_PAGE_SIZE:
+        raise ValueError(f"page_size must be less than or equal to {_MAX_PAGE_SIZE}")
+    return value
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
+PageSize = Annotated[int, Field(ge=1), AfterValidator(_at_most_100)]
+_Text = Annotated[str | None, Field(max_length=65535)]
 
 
 def validated(model: type[_Model], given: Mapping[str, Any], code: int = ARGUMENT) -> _Model:
@@ -76,50 +84,47 @@ def _line(where: tuple[int | str, ...], message: str, value: Any) -> str:
     return f"Field: <{'.'.join(map(str, where))}> - Message: <{message}> - Value: <{text}>"
 
 
-def dataset_id(value: str) -> str:
-    """A dataset id in its 32-digit form; ``Fail`` 101 if it is no UUID."""
-    try:
-        return _uuid_hex(value)
-    except PydanticCustomError as error:
-        raise Fail(_line(("dataset_id",), error.message(), value), ARGUMENT) from None
+def wrong(message: str) -> PydanticCustomError:
+    """An error of a validator that says just this."""
+    return PydanticCustomError("format_invalid", "{message}", {"message": message})
 
 
 def _uuid_hex(value: Any) -> str:
     try:
         return UUID(value).hex
     except (AttributeError, TypeError, ValueError):
-        raise PydanticCustomError("invalid_uuid_format", "Invalid UUID format") from None
+        raise wrong("Invalid UUID format") from None
 
 
-def _distinct(ids: list[str] | None) -> list[str] | None:
-    repeated = [each for each, count in Counter(ids or ()).items() if count > 1]
+def distinct(ids: list[str] | None, checked: Callable[[Any], str] = str) -> list[str] | None:
+    """The ids, each ``checked``; an error names those that are there more than once."""
+    listed = None if ids is None else [checked(each) for each in ids]
+    repeated = [each for each, count in Counter(listed or ()).items() if count > 1]
     if repeated:
-        raise PydanticCustomError("duplicate_uuids", "Duplicate ids: '{ids}'", {"ids": ", ".join(repeated)})
-    return ids
+        raise wrong(f"Duplicate ids: '{', '.join(repeated)}'")
+    return listed
 
 
-def _wrong(message: str) -> PydanticCustomError:
-    return PydanticCustomError("format_invalid", "{message}", {"message": message})
+class DatasetFields(Strict):
+    """What both versions know of a dataset; messages begin with a small letter, and v0.24 has fewer methods."""
 
+    methods: ClassVar[list[str]] = [*_METHODS, "resume"]
+    parse_types_with_method: ClassVar[tuple[int | None, ...]] = (None, 1)
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class CreateDataset(_Strict):
-    """Body of ``POST /datasets``."""
-
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
-    avatar: Annotated[str | None, Field(max_length=65535)] = None
-    description: Annotated[str | None, Field(max_length=65535)] = None
+    name: Name
+    avatar: _Text = None
+    description: _Text = None
     embedding_model: Annotated[str | None, Field(max_length=255)] = None
     permission: Literal["me", "team"] = "me"
-    chunk_method: Any = "naive"
-    parser_config: ParserConfig | None = None
     parse_type: Annotated[int | None, Field(ge=0, le=64)] = None
     pipeline_id: Annotated[str | None, Field(min_length=32, max_length=32)] = None
-    auto_metadata_config: dict[str, Any] | None = None
-    ext: dict[str, Any] = {}
+    chunk_method: str | None = None
+    parser_config: BaseModel | None = None
+
+    @classmethod
+    def wrong(cls, message: str) -> PydanticCustomError:
+        """An error in the words of this version."""
+        return wrong(message)
 
     @field_validator("avatar")
     @classmethod
@@ -128,36 +133,46 @@ class CreateDataset(_Strict):
             return value
         prefix, comma, _ = value.partition(",")
         if not comma:
-            raise _wrong("missing MIME prefix. Expected format: data:<mime>;base64,<data>")
+            raise cls.wrong("missing MIME prefix. Expected format: data:<mime>;base64,<data>")
         if not prefix.startswith("data:"):
-            raise _wrong("invalid MIME prefix format. Must start with 'data:'")
+            raise cls.wrong("invalid MIME prefix format. Must start with 'data:'")
         if prefix[5:].partition(";")[0] not in ("image/jpeg", "image/png"):
-            raise _wrong("Unsupported MIME type. Allowed: ['image/jpeg', 'image/png']")
+            raise wrong("Unsupported MIME type. Allowed: ['image/jpeg', 'image/png']")
         return value
 
     @field_validator("embedding_model", mode="before")
     @classmethod
-    def _is_model_name(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        value = value.strip()
+    def _strip(cls, value: Any) -> Any:
+        return value.strip() if isinstance(value, str) else value
+
+    @field_validator("embedding_model")
+    @classmethod
+    def _is_model_name(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         name, at, provider = value.partition("@")
-        if re.fullmatch("[0-9a-fA-F]{32}", value):
-            return value
         if not at:
-            raise _wrong("embedding model identifier must follow <model_name>@<provider> format")
+            raise cls.wrong("embedding model identifier must follow <model_name>@<provider> format")
         if not name or not provider:
-            raise _wrong("both model_name and provider must be non-empty strings")
+            raise cls.wrong("both model_name and provider must be non-empty strings")
         if not name.strip() or not provider.strip():
-            raise _wrong("Model name and provider cannot be whitespace-only strings")
+            raise wrong("Model name and provider cannot be whitespace-only strings")
         return value
 
-    @field_validator("chunk_method")
+    @field_validator("pipeline_id")
     @classmethod
-    def _is_chunk_method(cls, value: Any) -> Any:
-        if value not in _CHUNK_METHODS:
-            names = ", ".join(f"'{each}'" for each in _CHUNK_METHODS[:-1])
-            raise _wrong(f"Input should be {names} or '{_CHUNK_METHODS[-1]}'")
+    def _is_pipeline_id(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch("[0-9a-fA-F]{32}", value):
+            raise wrong("pipeline_id must be hexadecimal")
+        return value.lower() if value else None
+
+    @field_validator("chunk_method", mode="wrap")
+    @classmethod
+    def _is_chunk_method(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        in_pipeline = value is None and info.data.get("pipeline_id")
+        if not in_pipeline and (not isinstance(value, str) or value not in cls.methods):
+            *first, last = (f"'{each}'" for each in cls.methods)
+            raise wrong(f"Input should be {', '.join(first)} or {last}")
         return value
 
     @field_validator("parser_config", mode="before")
@@ -165,14 +180,73 @@ class CreateDataset(_Strict):
     def _empty_is_absent(cls, value: Any) -> Any:
         return None if value == {} else value
 
+    @field_validator("parser_config")
+    @classmethod
+    def _is_short(cls, value: BaseModel | None) -> BaseModel | None:
+        size = len(value.model_dump_json()) if value else 0
+        if size > _LONGEST_CONFIG:
+            raise wrong(
+                f"Parser config exceeds size limit (max {_LONGEST_CONFIG:,} characters). Current size: {size}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _method_or_pipeline(self) -> Self:
+        pipeline = {"parse_type": self.parse_type, "pipeline_id": self.pipeline_id}
+        if "chunk_method" not in self.model_fields_set:
+            missing = [name for name, value in pipeline.items() if value is None]
+            if len(missing) == 1:
+                raise wrong(f"parser_id omitted → required fields missing: {missing[0]}")
+        elif self.chunk_method is not None:
+            allowed = {"parse_type": self.parse_types_with_method, "pipeline_id": (None,)}
+            present = [name for name, value in pipeline.items() if value not in allowed[name]]
+            if present:
+                raise wrong(f"parser_id provided → disallowed fields present: {', '.join(present)}")
+        return self
+
+
+class MetadataField(Strict):
+    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+    type: Literal["string", "list", "time", "number"]
+    description: _Text = None
+    enum: list[str] | None = None
+
+
+class AutoMetadata(Strict):
+    """Which metadata a model shall find in documents; body of ``PUT /datasets/{id}/metadata/config``."""
+
+    metadata: list[MetadataField] = Field(default_factory=list)
+    built_in_metadata: list[MetadataField] = Field(default_factory=list)
+
+
+class CreateDataset(DatasetFields):
+    """Body of ``POST /datasets``."""
+
+    parser_config: ParserConfig | None = None
+    auto_metadata_config: AutoMetadata | None = None
+    ext: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("pipeline_id", mode="before")
+    @classmethod
+    def _none_with_own_method(cls, value: Any, info: ValidationInfo) -> Any:
+        return None if info.data.get("parse_type") == 1 else value
+
+    @field_validator("embedding_model", mode="wrap")
+    @classmethod
+    def _may_be_an_id(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(value, str) and re.fullmatch("[0-9a-fA-F]{32}", value.strip()):
+            return value.strip()
+        return handler(value)
+
 
 class UpdateDataset(CreateDataset):
-    """Body of ``PUT /datasets/{id}``; only the keys that were sent are applied."""
+    """Body of ``PUT /datasets/{id}`` with the id of the path; only the keys that were sent are applied."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)] = ""
+    name: Name = ""
+    dataset_id: Annotated[str, BeforeValidator(_uuid_hex)]
     pagerank: Annotated[int, Field(ge=0, le=100)] = 0
     language: Annotated[str | None, Field(max_length=32)] = None
-    connectors: list[dict[str, Any]] = []
+    connectors: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class ListDatasets(BaseModel):
@@ -183,49 +257,40 @@ class ListDatasets(BaseModel):
     id: Annotated[str | None, BeforeValidator(_uuid_hex)] = None
     name: str | None = None
     page: Annotated[int, Field(ge=1)] = 1
-    page_size: Annotated[int, Field(ge=1)] = 30
+    page_size: PageSize = 30
     orderby: Literal["create_time", "update_time"] = "create_time"
     desc: bool = True
     ids: Annotated[list[str] | None, Field(max_length=MAX_IDS)] = None
     include_parsing_status: bool = False
-    ext: str = ""
-    type: str = ""
-
-    @field_validator("page_size")
-    @classmethod
-    def _at_most_100(cls, value: int) -> int:
-        if value > 100:
-            raise ValueError("page_size must be less than or equal to 100")
-        return value
+    ext: dict[str, Any] = {}
 
     @field_validator("ids")
     @classmethod
     def _are_distinct_ids(cls, value: list[str] | None) -> list[str] | None:
-        return _distinct([_uuid_hex(each) for each in value or ()]) or None
+        return distinct(value, _uuid_hex) or None
 
 
-class DeleteDatasets(_Strict):
+class _Delete(Strict):
+    ids: list[str] | None = None
+    delete_all: bool = False
+
+
+class DeleteDatasets(_Delete):
     """Body of ``DELETE /datasets``."""
 
-    ids: list[str] | None = None
-    delete_all: bool = False
-
     @field_validator("ids")
     @classmethod
     def _are_distinct_ids(cls, value: list[str] | None) -> list[str] | None:
-        return _distinct([_uuid_hex(each) for each in value or ()])
+        return distinct(value, _uuid_hex)
 
 
-class DeleteDocuments(_Strict):
+class DeleteDocuments(_Delete):
     """Body of ``DELETE /datasets/{id}/documents``."""
-
-    ids: list[str] | None = None
-    delete_all: bool = False
 
     @field_validator("ids")
     @classmethod
     def _are_distinct(cls, value: list[str] | None) -> list[str] | None:
-        return _distinct(value)
+        return distinct(value)
 
 
 class UpdateDocument(BaseModel):
@@ -234,8 +299,8 @@ class UpdateDocument(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     name: Annotated[str, Field(max_length=65535)] = ""
-    chunk_method: Annotated[str | None, Field(max_length=65535)] = None
-    pipeline_id: Annotated[str | None, Field(max_length=65535)] = None
+    chunk_method: _Text = None
+    pipeline_id: _Text = None
     enabled: Annotated[int | None, Field(ge=0, le=1)] = None
     chunk_count: Annotated[int | None, Field(ge=0)] = None
     token_count: Annotated[int | None, Field(ge=0)] = None
@@ -246,8 +311,8 @@ class UpdateDocument(BaseModel):
     @field_validator("chunk_method")
     @classmethod
     def _is_chunk_method(cls, value: str | None) -> str | None:
-        if value is not None and value not in _DOCUMENT_CHUNK_METHODS:
-            raise _wrong(f"`chunk_method` {value} doesn't exist")
+        if value and value not in _DOCUMENT_METHODS:
+            raise wrong(f"`chunk_method` {value} doesn't exist")
         return value
 
     @field_validator("meta_fields")
@@ -256,7 +321,7 @@ class UpdateDocument(BaseModel):
         for each in (value or {}).values():
             if isinstance(each, list):
                 if not all(isinstance(item, str | int | float) for item in each):
-                    raise _wrong(f"The type is not supported in list: {each}")
+                    raise wrong(f"The type is not supported in list: {each}")
             elif not isinstance(each, str | int | float):
-                raise _wrong(f"The type is not supported: {each}")
+                raise wrong(f"The type is not supported: {each}")
         return value

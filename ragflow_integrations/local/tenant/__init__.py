@@ -10,11 +10,12 @@ from __future__ import annotations
 from .chats import ChatCalls
 from .datasets import DatasetCalls
 from .documents import DocumentCalls
+from .keys import KeyCalls
 from .memories import MemoryCalls
 from .part import Shared
 
 __all__ = ["Shared", "Tenant"]
 
 
-class Tenant(DatasetCalls, DocumentCalls, ChatCalls, MemoryCalls):
+class Tenant(KeyCalls, DatasetCalls, DocumentCalls, ChatCalls, MemoryCalls):
     """All calls, on behalf of one tenant; any number of threads may make them."""

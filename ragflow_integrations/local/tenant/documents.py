@@ -15,10 +15,14 @@ __all__ = ["DocumentCalls"]
 class DocumentCalls(Part):
     """The calls about documents."""
 
-    def add_document(self, dataset_id: str, name: str, data: bytes) -> Row:
-        """Store a file, not parsed yet; a name that is taken becomes ``stem(1).suffix``."""
+    def add_document(self, dataset_id: str, name: str, data: bytes | None, *, folder: str = "") -> Row:
+        """Store a file, not parsed yet; a name that is taken becomes ``stem(1).suffix``.
+
+        Without ``data`` the document is virtual: it has no file. ``folder`` only shows in its ``location``.
+        """
         with self._shared.store.write() as db:
-            return documents.add(db, self.tenant_id, datasets.get(db, self.tenant_id, dataset_id), name, data)
+            dataset = datasets.get(db, self.tenant_id, dataset_id)
+            return documents.add(db, self.tenant_id, dataset, name, data, folder=folder)
 
     def list_documents(self, dataset_id: str, **filters: Unpack[documents.Filters]) -> tuple[list[Row], int]:
         """One page of a dataset's documents and how many fit: ``page page_size orderby desc``.
@@ -30,6 +34,11 @@ class DocumentCalls(Part):
             found, total = documents.listed(db, self.tenant_id, dataset_id, **filters)
         self._see_to(found)
         return found, total
+
+    def document_facets(self, dataset_id: str, **filters: Unpack[documents.Narrowed]) -> tuple[Row, int]:
+        """``{"suffix": {…: n}, "run": {…: n}, "metadata": {key: {value: n}}}`` of what fits, and how many fit."""
+        with self._shared.store.read() as db:
+            return documents.facets(db, self.tenant_id, dataset_id, filters)
 
     def get_document(self, document_id: str) -> Row | None:
         """One document, or None."""
@@ -44,9 +53,17 @@ class DocumentCalls(Part):
             return documents.read(db, self.tenant_id, document_id)
 
     def update_document(self, document_id: str, fields: Mapping[str, Any]) -> Row:
-        """Change ``name meta_fields chunk_method enabled`` or ``parser_config`` (merged)."""
+        """Change ``name meta_fields chunk_method enabled`` or ``parser_config`` (merged).
+
+        Another ``chunk_method`` takes the document's chunks: it is to be parsed again.
+        """
         with self._shared.store.write() as db:
             return documents.update(db, self.tenant_id, document_id, fields)
+
+    def reset_document(self, document_id: str) -> None:
+        """Take a document's chunks, as if it had never been parsed."""
+        with self._shared.store.write() as db:
+            documents.reset(db, documents.get(db, self.tenant_id, document_id))
 
     def metadata(self, dataset_ids: Sequence[str], ids: Sequence[str] | None = None) -> dict[str, Row]:
         """``{id: meta_fields}`` of the datasets' documents (or of these ones) that have some."""

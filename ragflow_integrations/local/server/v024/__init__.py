@@ -12,13 +12,33 @@ from . import memories, system
 __all__ = ["V024"]
 
 
-def _unauthorized(path: str, given: str) -> Fail:
-    """Most routes answer with HTTP 200, and to no key at all even with code 0; memories have the newer way."""
-    if path.startswith(("/api/v1/memories", "/api/v1/messages")):
+def _key_in(header: str, path: str) -> str:
+    """The second word is the key, whatever the first is; most routes answer no key with code 0 and ``false``."""
+    words = header.split()
+    if len(words) > 1:
+        return words[1]
+    if _is_newer(path):
+        raise _wrong_key(path)
+    said = "Please check your authorization format." if words else "`Authorization` can't be empty"
+    raise Fail(said, 0, data=False)
+
+
+def _wrong_key(path: str) -> Fail:
+    if _is_newer(path):
         return Fail("<Unauthorized '401: Unauthorized'>", UNAUTHORIZED, data=None, status=401)
-    if not given:
-        return Fail("`Authorization` can't be empty", 0, data=False)
     return Fail("Authentication error: API key is invalid!", AUTHENTICATION, data=False)
+
+
+def _is_newer(path: str) -> bool:
+    """Memories and the web application's own routes answer as all routes of later versions do."""
+    return path.startswith(("/api/v1/memories", "/api/v1/messages", "/v1/"))
+
+
+def _embed_key_in(header: str) -> str:
+    words = header.split()
+    if len(words) != 2:
+        raise Fail('Authorization is not valid!"')
+    return words[1]
 
 
 def _wrong_embed_key() -> Fail:
@@ -29,6 +49,8 @@ V024 = Dialect(
     version=system.VERSION,
     routes=joined(memories.ROUTES, system.ROUTES),
     open_routes=system.OPEN_ROUTES,
-    unauthorized=_unauthorized,
+    key_in=_key_in,
+    wrong_key=_wrong_key,
+    embed_key_in=_embed_key_in,
     wrong_embed_key=_wrong_embed_key,
 )
