@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .fields import dumped
 from .store import Row, rows
 
-__all__ = ["VECTOR", "add", "change_terms", "match", "remove", "remove_dataset", "switch"]
+__all__ = ["VECTOR", "add", "change_terms", "match", "remove", "remove_dataset", "switch", "vectors"]
 
 VECTOR = np.dtype("<f4")  # as stored
 
@@ -76,6 +76,17 @@ def change_terms(db: apsw.Connection, chunk: Row, terms: str) -> None:
     if chunk["available"]:
         db.execute("DELETE FROM term WHERE rowid = ?", (chunk["row"],))
         _insert_terms(db, chunk["row"], terms, chunk["dataset_id"], chunk["document_id"])
+
+
+def vectors(db: apsw.Connection, ids: Sequence[str]) -> NDArray[np.float32]:
+    """The vectors of these chunks, a row for each id; one that is gone by now has zeros."""
+    sql = "SELECT id, vector FROM chunk JOIN chunk_index USING (row) WHERE id IN (SELECT value FROM json_each(?))"
+    found = {
+        identifier: np.frombuffer(vector, VECTOR)
+        for identifier, vector in db.execute(sql, (dumped(list(ids)),))
+    }
+    empty = np.zeros(len(next(iter(found.values()), ())), VECTOR)
+    return np.stack([found.get(identifier, empty) for identifier in ids])
 
 
 def match(terms: Sequence[str], *, dataset_ids: Sequence[str] = (), document_ids: Sequence[str] = ()) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["InUse", "Missing", "ModelFailed", "Problem", "Refused"]
+__all__ = ["InUse", "Missing", "ModelFailed", "Problem", "Refused", "Taken"]
 
 
 class Problem(Exception):
@@ -15,6 +15,10 @@ class Missing(Problem):
 
 class Refused(Problem):
     """The request contradicts what is stored, or asks for what this engine cannot do."""
+
+
+class Taken(Refused):
+    """A name that must be unlike all others is another's already."""
 
 
 class InUse(Problem):

@@ -247,4 +247,11 @@ CREATE TABLE agent_session(
 CREATE INDEX agent_session_by_agent ON agent_session(agent_id);
 """
 
-MIGRATIONS = (_FIRST, _TENANTS, _MEMORIES, _AGENTS)
+# A session's user: the tenant, or one of the tenant's own; what is made with an embed key is apart from the others.
+_SESSIONS = """
+ALTER TABLE session ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+UPDATE session SET user_id = (SELECT tenant_id FROM chat WHERE id = chat_id);
+ALTER TABLE session ADD COLUMN embedded INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS = (_FIRST, _TENANTS, _MEMORIES, _AGENTS, _SESSIONS)

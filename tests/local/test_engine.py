@@ -11,6 +11,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+from ragflow_integrations.local.conversation import Question
 from ragflow_integrations.local.embed import HashedEmbedder
 from ragflow_integrations.local.engine import Delta, Engine, Final, Retrieval, open_engine
 from ragflow_integrations.local.models import Choice
@@ -361,15 +362,15 @@ def test_chats(engine: Engine) -> None:
     assert (chat["top_n"], chat["top_k"], chat["similarity_threshold"]) == (6, 1024, 0.1)
     assert (chat["dataset_ids"], chat["kb_names"]) == ([dataset["id"]], ["kb"])
     assert chat["prompt_config"]["quote"] is False
-    assert [each["key"] for each in chat["prompt_config"]["parameters"]] == ["knowledge", "date"]
-    with pytest.raises(Refused, match="duplicated chat name in creating chat"):
+    assert [each["key"] for each in chat["prompt_config"]["parameters"]] == ["knowledge"]
+    with pytest.raises(Refused, match="there is a chat C already"):
         engine.create_chat({"name": "C"})
     with pytest.raises(Refused, match=f"The dataset {empty['id']} doesn't own parsed file"):
         engine.create_chat({"name": "d", "dataset_ids": [empty["id"]]})
     with pytest.raises(Missing, match="You don't own the dataset nothing"):
         engine.update_chat(chat["id"], {"dataset_ids": ["nothing"]})
     engine.create_chat({"name": "second"})
-    with pytest.raises(Refused, match="duplicated chat name"):
+    with pytest.raises(Refused, match="there is a chat SECOND already"):
         engine.update_chat(chat["id"], {"name": "SECOND"})
     changed = engine.update_chat(chat["id"], {"name": "new", "top_n": 3, "dataset_ids": []})
     assert (changed["name"], changed["top_n"], changed["kb_names"]) == ("new", 3, [])
@@ -418,19 +419,20 @@ def conversation(engine: Engine, **prompt_config: Any) -> tuple[dict[str, Any], 
 def test_an_answer_cites_and_is_kept(engine: Engine) -> None:
     """The answer quotes the right document; session and reference are stored once the stream has ended."""
     chat, session = conversation(engine)
-    question = [{"role": "user", "content": "What is the capital of Atlantis?"}]
-    *deltas, final = engine.converse(chat, question, session=session, message_id="m1")
+    question = {"role": "user", "content": "What is the capital of Atlantis?", "id": "m1"}
+    *deltas, final = engine.converse(chat, Question([question]), session=session)
     text = "".join(delta.text for delta in deltas if isinstance(delta, Delta))
     assert isinstance(final, Final)
     assert "Poseidonia" in text
     assert "[ID:0]" in text
+    assert final.reference is not None
     assert final.reference["chunks"][0]["document_name"] == "atlantis.txt"
     assert final.reference["doc_aggs"][0]["doc_name"] == "atlantis.txt"
     assert (final.answer, "Poseidonia" in final.prompt) == ("", True)
     stored = engine.get_session(session["id"])
     assert stored is not None
     _, asked, answered = stored["messages"]
-    assert asked == {"role": "user", "content": question[0]["content"], "id": "m1"}
+    assert asked == question
     assert (answered["role"], answered["content"], answered["id"]) == ("assistant", text, "m1")
     assert stored["reference"] == [final.reference]
 
@@ -438,33 +440,31 @@ def test_an_answer_cites_and_is_kept(engine: Engine) -> None:
 def test_a_broken_off_answer_is_not_kept(engine: Engine) -> None:
     """Who stops listening leaves the session as it was."""
     chat, session = conversation(engine)
-    stream = engine.converse(chat, [{"role": "user", "content": "Where do zebras live?"}], session=session)
+    question = Question([{"role": "user", "content": "Where do zebras live?"}])
+    stream = engine.converse(chat, question, session=session)
     assert isinstance(next(stream), Delta)
     stream.close()  # type: ignore[attr-defined]
     assert engine.get_session(session["id"]) == session
 
 
 def test_without_a_hit_the_chats_empty_response_is_given(engine: Engine) -> None:
-    """Nothing relevant: the chat's own words, once as text and once in the end, and an empty reference."""
+    """Nothing relevant: the chat's own words at the end, and an empty reference."""
     chat, session = conversation(engine, empty_response="Nothing about that.")
     chat = engine.update_chat(chat["id"], {"similarity_threshold": 0.99})
-    delta, final = engine.converse(chat, [{"role": "user", "content": "xxyyzz"}], session=session)
-    assert delta == Delta("Nothing about that.")
+    [final] = engine.converse(chat, Question([{"role": "user", "content": "xxyyzz"}]), session=session)
     assert isinstance(final, Final)
     assert final.answer == "Nothing about that."
     assert final.reference == {"total": 0, "chunks": [], "doc_aggs": []}
 
 
 def test_what_takes_a_language_model_is_refused(engine: Engine) -> None:
-    """No chat, or a chat without datasets, and a conversation that does not end with the user: said at once."""
-    question = [{"role": "user", "content": "Hello?"}]
-    for chat in (None, engine.create_chat({"name": "bare"})):
-        with pytest.raises(Refused, match="needs a language model"):
-            engine.converse(chat, question, session=None)
-    chat, _ = conversation(engine)
-    for messages in ([], [*question, {"role": "assistant", "content": "Hi."}]):
+    """A chat without datasets, and a conversation that does not end with the user: said at once."""
+    hello = {"role": "user", "content": "Hello?"}
+    with pytest.raises(Refused, match="needs a language model"):
+        engine.converse(engine.create_chat({"name": "bare"}), Question([hello]))
+    for messages in ([], [hello, {"role": "assistant", "content": "Hi."}]):
         with pytest.raises(Refused, match="not from user"):
-            engine.converse(chat, messages, session=None)
+            Question(messages)
 
 
 # Files, sharing, keys

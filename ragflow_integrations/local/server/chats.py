@@ -2,61 +2,78 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
 
-from ..models import UnknownModel
-from .call import Call, Routes, without_repeats
+from ..models import Kind, UnknownModel
+from ..problems import Taken
+from .call import MAX_IDS, Call, Routes, without_repeats
 from .datasets import NICKNAME
-from .envelope import AUTHENTICATION, DATA, EXCEPTION, UNSET, Fail, not_there_yet, succeeded
+from .envelope import ARGUMENT, AUTHENTICATION, DATA, EXCEPTION, UNSET, Fail, succeeded
 
-__all__ = ["ROUTES", "create", "delete", "delete_one", "get", "list_", "owned", "patch", "replace"]
+__all__ = [
+    "ROUTES",
+    "check_llm",
+    "create",
+    "delete",
+    "delete_one",
+    "get",
+    "is_known",
+    "list_",
+    "owned",
+    "partly_deleted",
+    "patch",
+    "replace",
+    "settings",
+]
 
 Row = dict[str, Any]
 
 _LONGEST_NAME = 255
-_SETTINGS = (
-    *(
-        "name",
-        "description",
-        "icon",
-        "language",
-        "dataset_ids",
-        "llm_id",
-        "llm_setting",
-        "prompt_type",
-        "do_refer",
-    ),
-    *("prompt_config", "similarity_threshold", "vector_similarity_weight", "top_n", "top_k"),
-)
-_WHOLE_NUMBERS = {"top_n", "top_k"}
-_NUMBERS = {"similarity_threshold", "vector_similarity_weight", *_WHOLE_NUMBERS}
+_TEXTS = ("description", "icon", "language", "prompt_type", "do_refer")
+_NUMBERS: dict[str, Callable[[Any], int | float]] = {
+    "top_n": int,
+    "top_k": int,
+    "similarity_threshold": float,
+    "vector_similarity_weight": float,
+}
 _OBJECTS = ("prompt_config", "llm_setting")
-_NOT_HERE = ("rerank_id", "tenant_rerank_id", "meta_data_filter")
-_NOT_HERE_IN_PROMPTS = (
-    *("keyword", "use_kg", "toc_enhance", "cross_languages"),
-    *("reasoning", "tavily_api_key", "tts"),
-)
+_KNOWLEDGE = {"key": "knowledge", "optional": False}
+_DATE = {"key": "date", "optional": True}
+_RERANKERS = ("BAAI/bge-reranker-v2-m3", "maidalun1020/bce-reranker-base_v1")
 _NOT_LISTED = {"create_date", "update_date", "meta_data_filter", "tenant_llm_id", "tenant_rerank_id"}
 
 
 def create(call: Call) -> Response:
     """``POST /chats``."""
     given = call.json()
+    _check_tenant(given)
     name = _name(given.get("name"))
-    return succeeded(call.engine.create_chat({**_settings(call, given), "name": name}))
+    fields = {**_settings(call, given), "name": name}
+    if given.get("llm_id") is None:
+        fields.pop("llm_id", None)
+    fields["prompt_config"] = _with_parameters(
+        fields.get("prompt_config", {}), bool(fields.get("dataset_ids"))
+    )
+    try:
+        return succeeded(call.engine.create_chat(fields))
+    except Taken:
+        raise Fail("duplicated chat name in creating chat") from None
 
 
 def list_(call: Call) -> Response:
     """``GET /chats``: an unknown id or name is an empty list."""
     identifier, name = call.query.get("id") or None, call.query.get("name") or None
     keywords = None if identifier or name else call.query.get("keywords") or None
-    if (call.ids("owner_ids") or [call.engine.tenant_id]) != [call.engine.tenant_id]:
-        raise not_there_yet("chats of other owners (`owner_ids`)")
-    rows, total = call.engine.list_chats(
-        **call.order(data=None), **call.page(), id=identifier, name=name, keywords=keywords
-    )
+    order, owners, page = call.order(data=None), call.query.getlist("owner_ids"), call.page()
+    if len(owners) > MAX_IDS:
+        raise Fail(f"owner_ids must contain at most {MAX_IDS} IDs", ARGUMENT, data=None)
+    if owners and call.engine.tenant_id not in owners:
+        return succeeded({"chats": [], "total": 0})
+    rows, total = call.engine.list_chats(**order, **page, id=identifier, name=name, keywords=keywords)
     return succeeded({"chats": [_listed(row) for row in rows], "total": total})
 
 
@@ -66,13 +83,26 @@ def get(call: Call) -> Response:
 
 
 def replace(call: Call) -> Response:
-    """``PUT``: an object that is sent replaces the old one."""
-    return _update(call, merge=False)
+    """``PUT``: what is sent replaces the old, an object as a whole."""
+    chat, given = owned(call), call.json()
+    _check_tenant(given)
+    fields = _settings(call, given)
+    if "name" in given:
+        fields["name"] = _name(given["name"])
+    return _update(call, chat, fields)
 
 
 def patch(call: Call) -> Response:
     """``PATCH``: ``llm_setting`` and ``prompt_config`` are laid over the old ones."""
-    return _update(call, merge=True)
+    chat, given = owned(call), call.json()
+    if given.get("name", "") is None:
+        raise Fail("`name` should be a string, got None", EXCEPTION, data=None)
+    if not isinstance(given.get("llm_setting", {}), dict):
+        raise Fail("`llm_setting` should be an object.")
+    fields = _settings(call, given)
+    if "name" in given:
+        fields["name"] = _name(given["name"], "`name` cannot be empty")
+    return _update(call, chat, fields, *_OBJECTS)
 
 
 def delete_one(call: Call) -> Response:
@@ -114,32 +144,58 @@ def owned(call: Call, identifier: str | None = None) -> Row:
 
 
 def check_llm(call: Call, name: Any, code: int = DATA, data: Any = UNSET) -> None:
-    """Raise unless ``name`` is empty or that of a model that the engine knows."""
+    """Raise unless ``name`` is empty or that of a model which answers here."""
+    if name and not is_known(call, "chat", name):
+        raise Fail(f"`llm_id` {name} doesn't exist", code, data=data)
+
+
+def is_known(call: Call, kind: Kind, name: Any) -> bool:
+    """Whether the engine has a model of this name."""
     try:
-        call.engine.models.known("chat", str(name or ""))
+        call.engine.models.known(kind, str(name))
     except UnknownModel:
-        raise Fail(f"`llm_id` {name} doesn't exist", code, data=data) from None
+        return False
+    return True
 
 
-def _update(call: Call, *, merge: bool) -> Response:
-    chat = owned(call)
-    given = call.json()
-    fields = _settings(call, given)
-    if "name" in given:
-        fields["name"] = _name(given["name"])
-    if merge:
-        fields |= {key: {**chat[key], **fields[key]} for key in _OBJECTS if key in fields}
-    return succeeded(call.engine.update_chat(chat["id"], fields))
+def settings(given: Row) -> Row:
+    """The settings among ``given`` that both versions have under one name: numbers and texts, checked.
+
+    Other keys are dropped, as RAGFlow does.
+    """
+    fields = {name: given[name] for name in (*_TEXTS, "meta_data_filter") if name in given}
+    for name in _TEXTS:
+        if isinstance(fields.get(name), bool | int | float):
+            fields[name] = str(fields[name])
+        if not isinstance(fields.get(name), str | None):
+            raise Fail(f"`{name}` should be a string, got {fields[name]!r}", EXCEPTION, data=None)
+    if not isinstance(fields.get("meta_data_filter"), dict | None):
+        raise Fail(
+            f"`meta_data_filter` should be an object, got {given['meta_data_filter']!r}", EXCEPTION, data=None
+        )
+    return fields | {name: _number(given, name) for name in _NUMBERS if name in given}
 
 
-def _name(name: Any) -> str:
+def _update(call: Call, chat: Row, fields: Row, *merged: str) -> Response:
+    try:
+        return succeeded(call.engine.update_chat(chat["id"], fields, merged=merged))
+    except Taken:
+        raise Fail("duplicated chat name") from None
+
+
+def _check_tenant(given: Row) -> None:
+    if given.get("tenant_id"):
+        raise Fail("`tenant_id` must not be provided")
+
+
+def _name(name: Any, if_empty: str = "`name` is required") -> str:
     if name is None:
         raise Fail("`name` is required")
     if not isinstance(name, str):
         raise Fail("chat name must be a string")
     name = name.strip()
     if not name:
-        raise Fail("`name` is required")
+        raise Fail(if_empty)
     length = len(name.encode("utf-8", "surrogatepass"))
     if length > _LONGEST_NAME:
         raise Fail(f"chat name length is {length} which is larger than {_LONGEST_NAME}")
@@ -147,48 +203,89 @@ def _name(name: Any) -> str:
 
 
 def _settings(call: Call, given: Row) -> Row:
-    """The settings among ``given``, checked; other keys are dropped, as RAGFlow does."""
-    fields = {key: value for key, value in given.items() if key in _SETTINGS and key != "name"}
-    if "dataset_ids" in fields:
-        fields["dataset_ids"] = _dataset_ids(fields["dataset_ids"])
-    check_llm(call, given.get("llm_id") or given.get("tenant_llm_id"))
-    for name in _NOT_HERE:
-        if given.get(name):
-            raise not_there_yet(f"`{name}` in chats")
+    """The settings among ``given``, checked in RAGFlow's order."""
+    fields: Row = {}
+    if "dataset_ids" in given:
+        fields["dataset_ids"] = _dataset_ids(call, given["dataset_ids"])
+    fields |= _model(call, given, "llm_id", "tenant_llm_id")
+    fields |= _model(call, given, "rerank_id", "tenant_rerank_id")
     for name in _OBJECTS:
-        if name in fields and not isinstance(fields[name], dict):
-            raise Fail(f"`{name}` should be an object.")
-    _check_prompt(fields.get("prompt_config", {}))
-    for name in _NUMBERS & fields.keys():
-        fields[name] = _number(fields, name)
-    return fields
+        if name in given:
+            fields[name] = _object(given, name)
+    _check_parameters(fields.get("prompt_config", {}))
+    return fields | settings(given)
 
 
-def _dataset_ids(ids: Any) -> list[str]:
+def _dataset_ids(call: Call, ids: Any) -> list[str]:
     if not isinstance(ids, list | None):
         raise Fail("`dataset_ids` should be a list.")
     for each in ids or ():
         if not isinstance(each, str):
             raise Fail(f"You don't own the dataset {each}")
-    return [each for each in ids or () if each]
+    wanted = [each for each in ids or () if each]
+    call.engine.check_chat_datasets(wanted)
+    return wanted
 
 
-def _check_prompt(config: Row) -> None:
-    for name in _NOT_HERE_IN_PROMPTS:
-        if config.get(name):
-            raise not_there_yet(f"`prompt_config.{name}`")
-    parameters = config.get("parameters")
-    keys = [each.get("key") for each in parameters or () if isinstance(each, dict)]
+def _model(call: Call, given: Row, name: str, by_id: str) -> Row:
+    """The model that is chosen by ``name``, or by the id of a tenant's model, of which there are none here."""
+    if name not in given and by_id not in given:
+        return {}
+    model, identifier = given.get(name), given.get(by_id)
+    if not isinstance(model, str | None):
+        raise Fail(f"`{name}` must be a string")
+    if not isinstance(identifier, str | None):
+        raise Fail(f"`{by_id}` must be a tenant model id")
+    if identifier:
+        raise Fail(f"`{by_id}` must be a valid tenant model id")
+    if name == "llm_id":
+        check_llm(call, model)
+    elif model and model.partition("@")[0] not in _RERANKERS and not is_known(call, "rerank", model):
+        raise Fail(f"`{name}` {model} doesn't exist")
+    return {name: model or ""}
+
+
+def _object(given: Row, name: str) -> Row:
+    value = given[name]
+    if name == "llm_setting" and not isinstance(value, dict):
+        if value is None:
+            return {}
+        raise Fail(f"`{name}` should be an object, got {value!r}", EXCEPTION, data=None)
+    if not isinstance(value, dict):
+        raise Fail(f"`{name}` should be an object.")
+    return value
+
+
+def _check_parameters(config: Row) -> None:
+    parameters = config.get("parameters", [])
+    if not isinstance(parameters, list) or not all(isinstance(each, dict) for each in parameters):
+        raise Fail(f"`parameters` should be a list of objects, got {parameters!r}", EXCEPTION, data=None)
+    keys = [each.get("key") for each in parameters]
     for key in keys:
         if key is not None and keys.count(key) > 1:
             raise Fail(f"`parameters` contains duplicate key: {key}")
 
 
+def _with_parameters(config: Row, with_datasets: bool) -> Row:
+    """A new chat's prompt with the variables that RAGFlow v0.27 adds: ``knowledge`` where it is used, ``date``."""
+    parameters = config.get("parameters") or []
+    reads = "{knowledge}" in (config.get("system") or "{knowledge}")
+    if "parameters" not in config or (with_datasets and not parameters and reads):
+        parameters = [_KNOWLEDGE]
+    if not any(each.get("key") == "date" for each in parameters):
+        parameters = [*parameters, _DATE]
+    return {**config, "parameters": parameters}
+
+
 def _number(fields: Row, name: str) -> int | float:
     value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    try:
+        number = _NUMBERS[name](value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
         raise Fail(f"`{name}` should be a number, got {value!r}", EXCEPTION, data=None)
-    return int(value) if name in _WHOLE_NUMBERS else float(value)
+    return number
 
 
 def _listed(row: Row) -> Row:

@@ -2,36 +2,79 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
-from ..engine import Delta, Final
+from ..conversation import Delta, Event, Final, Mark, MissingVariable, Question
 from ..fields import new_id
+from ..problems import Problem
 from . import chats, sessions
 from .call import Call, Routes
 from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, not_there_yet, succeeded
 from .metadata import shown_fields
 from .sse import EventStream, frame
 
-__all__ = ["ROUTES", "complete", "related_questions"]
+__all__ = [
+    "GENERATION",
+    "ROUTES",
+    "Turn",
+    "checked_datasets",
+    "complete",
+    "document_ids",
+    "failure",
+    "flat",
+    "frames",
+    "mindmap",
+    "question_of",
+    "read",
+    "related_questions",
+    "required",
+    "spoken",
+    "whole",
+]
 
 Row = dict[str, Any]
 
 _log = logging.getLogger(__name__)
 
-_NOT_HERE = ("files", "reasoning", "internet")
+GENERATION = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens")
+_NOT_HERE = ("files", "internet")
+_OWN = {  # what is no variable of the prompt
+    *(
+        "chat_id",
+        "session_id",
+        "conversation_id",
+        "messages",
+        "question",
+        "llm_id",
+        "stream",
+        "legacy",
+        "quote",
+    ),
+    *("pass_all_history_messages", "pass_all_history", "store_history_messages", "store_history", "doc_ids"),
+    *("reference_metadata", "include_metadata", "metadata_fields", *_NOT_HERE, *GENERATION, "reasoning"),
+}
+_DIRECT: Row = {  # what answers where no chat is named
+    "dataset_ids": [],
+    "llm_id": "",
+    "llm_setting": {},
+    "meta_data_filter": {},
+    "prompt_config": {"system": "", "parameters": [], "quote": False},
+}
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """One question on its way through the engine."""
+class Turn:
+    """One question on its way through the engine, and what each answer to it says of it."""
 
-    events: Iterator[Delta | Final]
+    events: Iterator[Event]
+    searched: bool
     quote: bool
     ids: Row
 
@@ -39,92 +82,188 @@ class _Turn:
         """``data`` of an answer or a frame."""
         return {"answer": answer, "reference": reference, "audio_binary": None, **more, **self.ids}
 
+    def piece(self, text: str, **more: Any) -> Row:
+        """``data`` of a frame before the end; where nothing is searched it is told as a whole answer is."""
+        alone = {} if self.searched else {"prompt": "", "created_at": time.time()}
+        return self.data(text, {"chunks": []}, **alone, **more, final=False)
+
     def reference(self, final: Final) -> Row:
-        return {"total": 0, "doc_aggs": [], **final.reference} if self.quote else {}
+        """What the answer refers to."""
+        return {"total": 0, "doc_aggs": [], **final.reference} if self.quote and final.reference else {}
 
 
 def complete(call: Call) -> Response:
     """Answer the last message of a conversation; what is wrong with the request is said before a stream begins."""
     given = call.json()
     messages = _messages(given)
-    pass_all = _flag(given, "pass_all_history_messages", "pass_all_history", default=False)
-    store = _flag(given, "store_history_messages", "store_history", default=True)
-    if not store and not pass_all:
+    replaces = _flag(given, "pass_all_history_messages", "pass_all_history", default=False)
+    keeps = _flag(given, "store_history_messages", "store_history", default=True)
+    if not keeps and not replaces:
         raise Fail("`pass_all_history_messages` must be true when `store_history_messages` is false.")
     chat, session = _conversation(call, given)
-    _check_supported(call, given, chat, keeps_all=pass_all and store)
-    turn = _turn(call, given, chat, session, messages, store)
-    if given.get("stream", True):
-        legacy = _flag(given, "legacy", default=False)
-        return EventStream(_frames(turn, legacy=legacy))
-    return succeeded(_whole(turn))
-
-
-def _turn(call: Call, given: Row, chat: Row, session: Row | None, messages: list[Row], store: bool) -> _Turn:
-    document_ids = _document_ids(given)
-    quote = bool(given.get("quote", chat["prompt_config"].get("quote", True)))
-    if session is None and store:
+    _check_supported(call, given)
+    direct = chat or _DIRECT
+    earlier = messages[:-1] if replaces or chat is None else spoken(session["messages"] if session else [])
+    question = question_of(given, direct, [*earlier, messages[-1]])
+    call.engine.check_answerable(direct, given.get("llm_id"))
+    if chat and keeps and session is None:
         session = call.engine.create_session(chat["id"], "New session")
-    message_id = str(messages[-1].get("id") or new_id())
     events = call.engine.converse(
-        chat,
-        [{"role": each["role"], "content": each["content"] or ""} for each in messages],
-        session=session if store else None,
-        document_ids=document_ids or None,
-        metadata_fields=shown_fields(given, chat["prompt_config"]),
-        message_id=message_id,
-        quote=quote,
+        direct,
+        question,
+        llm_id=given.get("llm_id"),
+        session=session if keeps else None,
+        history=given["messages"][:-1] if replaces and given.get("messages") else None,
     )
-    ids = {"id": message_id, "session_id": session["id"] if session else None, "chat_id": chat["id"]}
-    return _Turn(events, quote, ids)
+    ids: Row = {"id": messages[-1]["id"], "session_id": session["id"] if session else None if chat else ""}
+    if chat:
+        ids["chat_id"] = chat["id"]
+    turn = Turn(events, bool(direct["dataset_ids"]), question.quote, ids)
+    if given.get("stream", True):
+        return EventStream(frames(turn, legacy=_flag(given, "legacy", default=False)))
+    return succeeded(whole(turn))
 
 
 def related_questions(call: Call) -> Response:
-    """``POST /chat/recommendation`` and its older path: a language model's work, which is refused here."""
-    if "question" not in call.json():
-        raise Fail("required argument are missing: question; ", ARGUMENT, data=None)
-    raise not_there_yet("a language model, which related questions need,")
+    """``POST /chat/recommendation`` and its older path: questions near to one, by a language model."""
+    given = required(call, "question")
+    return succeeded(call.engine.related_questions(str(given["question"])))
 
 
-def _frames(turn: _Turn, *, legacy: bool) -> Generator[str, None, None]:
+def mindmap(call: Call) -> Response:
+    """``POST /chat/mindmap``: what datasets say about a question as a tree, by a language model."""
+    given = required(call, "question", "kb_ids")
+    return succeeded(call.engine.mindmap(str(given["question"]), checked_datasets(call, given["kb_ids"])))
+
+
+def required(call: Call, *names: str) -> Row:
+    """The body, which must have all these keys."""
+    given = call.json()
+    missing = ",".join(name for name in names if name not in given)
+    if missing:
+        raise Fail(f"required argument are missing: {missing}; ", ARGUMENT, data=None)
+    return given
+
+
+def checked_datasets(call: Call, ids: Any) -> list[str]:
+    """Ids of datasets that the caller has; ``Fail`` 102 for any other."""
+    if not isinstance(ids, list):
+        raise Fail(f"`kb_ids` should be a list, got {ids!r}", EXCEPTION, data=None)
+    for each in ids:
+        if not isinstance(each, str) or call.engine.get_dataset(each) is None:
+            raise Fail(f"You don't own the dataset {each}")
+    return ids
+
+
+def document_ids(given: Row) -> list[str] | None:
+    """``doc_ids`` of a question, ids separated by commas; None if it names none."""
+    wanted = given.get("doc_ids") or ""
+    if isinstance(wanted, str):
+        wanted = [each.strip() for each in wanted.split(",")]
+    if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
+        raise Fail(f"`doc_ids` should be ids separated by commas, got {wanted!r}", ARGUMENT)
+    return [each for each in wanted if each] or None
+
+
+def spoken(messages: Sequence[Row]) -> list[Row]:
+    """A conversation from its first question on, without what the system said."""
+    found = [each for each in messages if each["role"] != "system"]
+    while found and found[0]["role"] == "assistant":
+        del found[0]
+    return found
+
+
+def flat(event: Delta | Mark) -> str:
+    """A piece as it stands in a text of one kind."""
+    if isinstance(event, Delta):
+        return event.text
+    return "<think>" if event.flag == "start_to_think" else "</think>"
+
+
+def question_of(given: Row, chat: Row, messages: list[Row]) -> Question:
+    """What is asked of a chat: the messages, and what the request says beside them."""
+    config = chat["prompt_config"]
+    return Question(
+        messages=messages,
+        document_ids=document_ids(given),
+        metadata_fields=shown_fields(given, config),
+        quote=bool(given.get("quote", True) and config.get("quote", True)),
+        variables={key: value for key, value in given.items() if key not in _OWN},
+        settings={key: given[key] for key in GENERATION if given.get(key) is not None},
+        whole=not given.get("stream", True),
+    )
+
+
+def frames(turn: Turn, *, legacy: bool = False) -> Generator[str, None, None]:
     """Deltas, then the frame with the reference, then ``true``; ``legacy`` repeats the text so far in each frame."""
-    text = ""
     try:
-        for event in turn.events:
-            if isinstance(event, Delta):
-                text += event.text
-                data = turn.data(text if legacy else event.text, {"chunks": []}, final=False)
-            else:
-                answer = text if legacy else event.answer
-                data = turn.data(
-                    answer, turn.reference(event), prompt=event.prompt, **_made(event), final=True
-                )
+        for data in _cumulative(turn) if legacy else _pieces(turn):
             yield frame({"code": 0, "message": "", "data": data})
     except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it in a frame
-        _log.exception("answering in chat %s failed", turn.ids["chat_id"])
-        yield frame(
-            {
-                "code": SERVER,
-                "message": str(error),
-                "data": {"answer": f"**ERROR**: {error}", "reference": []},
-            }
-        )
+        yield failure(error, f"answering in chat {turn.ids.get('chat_id')}")
     yield frame({"code": 0, "message": "", "data": True})
 
 
-def _made(final: Final) -> Row:
-    """When the answer was made; RAGFlow does not say it of a chat's empty response."""
-    return {} if final.answer else {"created_at": time.time()}
+def failure(error: Exception, what: str) -> str:
+    """The frame that says that an answer has failed."""
+    if not isinstance(error, Problem):
+        _log.exception("%s failed", what)
+    said = {"answer": f"**ERROR**: {error}", "reference": []}
+    return frame({"code": SERVER, "message": str(error), "data": said})
 
 
-def _whole(turn: _Turn) -> Row:
-    text = ""
+def _pieces(turn: Turn) -> Iterator[Row]:
     for event in turn.events:
         if isinstance(event, Delta):
-            text += event.text
-        elif not event.answer:
-            return turn.data(text, turn.reference(event), prompt=event.prompt, **_made(event))
-    return turn.data(text, {"chunks": []}, prompt="", final=False)
+            yield turn.piece(event.text)
+        elif isinstance(event, Mark):
+            yield turn.piece("", **{event.flag: True})
+        elif event.answer:  # RAGFlow says it as a piece and repeats it at the end
+            text = html.escape(event.answer)
+            yield turn.piece(text, prompt="")
+            yield turn.data(text, turn.reference(event), prompt=event.prompt, final=True)
+        elif turn.searched:
+            yield turn.data(
+                "", turn.reference(event), prompt=event.prompt, created_at=time.time(), final=True
+            )
+
+
+def _cumulative(turn: Turn) -> Iterator[Row]:
+    text = ""
+    for event in turn.events:
+        if not isinstance(event, Final):
+            text += flat(event)
+            yield turn.piece(text)
+        elif event.answer:
+            text = html.escape(event.answer)
+            yield turn.piece(text, prompt="")
+            yield turn.data(text, turn.reference(event), prompt=event.prompt, final=True)
+        elif turn.searched:
+            yield turn.data(
+                text, turn.reference(event), prompt=event.prompt, created_at=time.time(), final=True
+            )
+
+
+def whole(turn: Turn) -> Row:
+    """``data`` of an answer that is no stream."""
+    text, final = read(turn.events)
+    if final.answer:
+        return turn.data(html.escape(final.answer), {"chunks": []}, prompt="", final=False)
+    reference = turn.reference(final) if turn.searched else {"chunks": []}
+    return turn.data(text, reference, prompt=final.prompt, created_at=time.time())
+
+
+def read(events: Iterator[Event]) -> tuple[str, Final]:
+    """All of an answer, and its end; ``Fail`` 100 for what the request should have set."""
+    text = ""
+    try:
+        for event in events:
+            if isinstance(event, Final):
+                return text, event
+            text += flat(event)
+    except MissingVariable as missing:
+        raise Fail(str(missing), EXCEPTION, data=None) from None
+    raise AssertionError("an answer ends with its end")
 
 
 def _messages(given: Row) -> list[Row]:
@@ -138,14 +277,12 @@ def _messages(given: Row) -> list[Row]:
         raise Fail("`messages` must be a non-empty list.", ARGUMENT)
     for each in messages:
         _check_message(each)
-    spoken = [each for each in messages if each["role"] != "system"]
-    while spoken and spoken[0]["role"] == "assistant":
-        del spoken[0]
-    if not spoken:
+    said = spoken(messages)
+    if not said:
         raise Fail("`messages` must contain a user message.", ARGUMENT)
-    if spoken[-1]["role"] != "user":
+    if said[-1]["role"] != "user":
         raise Fail("The last message must be from user.", ARGUMENT)
-    return spoken
+    return [*said[:-1], {**said[-1], "id": str(said[-1].get("id") or new_id())}]
 
 
 def _check_message(message: Any) -> None:
@@ -157,40 +294,30 @@ def _check_message(message: Any) -> None:
         raise Fail(f"`content` of a message should be a string, got {message['content']!r}", ARGUMENT)
 
 
-def _conversation(call: Call, given: Row) -> tuple[Row, Row | None]:
+def _conversation(call: Call, given: Row) -> tuple[Row | None, Row | None]:
+    """The chat and the session that are named, if any is."""
     chat_id = given.get("chat_id") or call.path.get("chat_id")
     session_id = given.get("session_id") or given.get("conversation_id")
     if not chat_id and session_id:
         raise Fail("`chat_id` is required when `session_id` is provided.")
     if not chat_id:
-        raise not_there_yet("a language model, which a question without `chat_id` needs,")
+        return None, None
     chat = chats.owned(call, chat_id)
     return chat, sessions.owned(call, chat, session_id) if session_id else None
 
 
-def _check_supported(call: Call, given: Row, chat: Row, *, keeps_all: bool) -> None:
+def _check_supported(call: Call, given: Row) -> None:
     chats.check_llm(call, given.get("llm_id"), EXCEPTION, data=None)
     for name in _NOT_HERE:
         if given.get(name):
             raise not_there_yet(f"`{name}` in completions")
+    if str(given.get("reasoning") or "0").strip() not in ("0", "False"):
+        raise not_there_yet("`reasoning` in completions")
     if given.get("metadata_condition"):
         raise Fail(
             "`metadata_condition` has no effect here, RAGFlow v0.27 passes over it: send `doc_ids`, or ask at"
             " /openai/{chat_id}/chat/completions"
         )
-    if keeps_all:
-        raise not_there_yet("`pass_all_history_messages` for stored sessions")
-    if not chat["dataset_ids"]:
-        raise not_there_yet("a language model, which a chat without datasets needs,")
-
-
-def _document_ids(given: Row) -> list[str]:
-    wanted = given.get("doc_ids") or ""
-    if isinstance(wanted, str):
-        return [each.strip() for each in wanted.split(",") if each.strip()]
-    if isinstance(wanted, list) and all(isinstance(each, str) for each in wanted):
-        return wanted
-    raise Fail(f"`doc_ids` should be ids separated by commas, got {wanted!r}", ARGUMENT)
 
 
 def _flag(given: Row, *names: str, default: bool) -> bool:
@@ -208,4 +335,5 @@ ROUTES: Routes = {
     "/chats/{chat_id}/completions": {"POST": complete},
     "/chat/recommendation": {"POST": related_questions},
     "/sessions/related_questions": {"POST": related_questions},
+    "/chat/mindmap": {"POST": mindmap},
 }

@@ -1,30 +1,32 @@
 """``POST /openai/{chat_id}/chat/completions`` and its older path: a chat, asked as OpenAI's clients ask.
 
 RAGFlow's own settings are in ``extra_body``, a key of the body itself: ``reference``, ``reference_metadata``
-(``include fields``) and ``metadata_condition``. Nothing is stored. As the answer is extracted, earlier messages and
-settings of a language model (``temperature``, ``tools`` …) are taken and have no effect.
+(``include fields``) and ``metadata_condition``. Nothing is stored. What a language model is told beside the messages
+(``temperature`` …) is passed on to it; ``tools`` are taken and have no effect, as on RAGFlow.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
-from ..engine import Delta, Final
+from ..conversation import Event, Final, Mark, Question
 from ..metadata import matching
+from ..problems import Problem
 from ..tokens import count_tokens
 from . import chats
 from .call import Call, Routes
-from .envelope import ARGUMENT, EXCEPTION, JSON, Fail, not_there_yet
+from .completions import GENERATION, read, required, spoken
+from .envelope import ARGUMENT, EXCEPTION, JSON, Fail
 from .metadata import filter_of, shown_fields
 from .sse import EventStream, frame
 
-__all__ = ["ROUTES", "complete"]
+__all__ = ["ROUTES", "Completion", "answered", "complete", "options", "owned"]
 
 Row = dict[str, Any]
 
@@ -34,26 +36,34 @@ _PLACEHOLDER = "model"  # as the model's name: the chat's own
 
 
 @dataclass(frozen=True)
-class _Completion:
-    """One answer on its way: its events, and what is said around them."""
+class Completion:
+    """What is asked, and what is said around the answer; ``shown`` makes of a chunk cited what clients see of it."""
 
-    events: Iterator[Delta | Final]
-    chat_id: str
+    chat: Row
     model: str
     messages: list[Row]
-    with_reference: bool
-    created: int
+    options: Row
+    shown: Callable[[Row], Row]
+    streamed_as: str
 
-    def body(self, kind: str, choice: Row, **more: Any) -> Row:
+    @property
+    def with_reference(self) -> bool:
+        return bool(self.options.get("reference"))
+
+    def body(self, kind: str, model: str, choice: Row, **more: Any) -> Row:
         """A completion or a chunk of one."""
         return {
-            "id": f"chatcmpl-{self.chat_id}",
+            "id": f"chatcmpl-{self.chat['id']}",
             "object": kind,
-            "created": self.created,
-            "model": self.model,
+            "created": int(time.time()),
+            "model": model,
             "choices": [{**choice, "index": 0, "logprobs": None}],
             **more,
         }
+
+    def reference(self, final: Final) -> list[Row]:
+        """The chunks that the answer refers to."""
+        return [self.shown(chunk) for chunk in (final.reference or {"chunks": []})["chunks"]]
 
     def usage(self, text: str) -> Row:
         """Tokens of the last message and of the answer: RAGFlow does not count the prompt it makes."""
@@ -67,78 +77,99 @@ class _Completion:
 
 def complete(call: Call) -> Response:
     """Answer the last message, at once or (``stream``) as a stream; what is wrong is said before that begins."""
-    given = call.json()
-    missing = [name for name in ("model", "messages") if name not in given]
-    if missing:
-        raise Fail(f"required argument are missing: {','.join(missing)}; ", ARGUMENT, data=None)
-    extra = _object(given, "extra_body")
-    fields = _metadata_fields(extra)
+    given = required(call, "model", "messages")
+    extra = options(given)
     messages = _messages(given["messages"])
+    chat = owned(call)
+    model = _model(call, given["model"], chat)
+    llm_id = None if given["model"] == _PLACEHOLDER else model
+    completion = Completion(chat, model, messages, extra, dict, streamed_as=model)
+    return answered(call, completion, given, llm_id, stream=bool(given.get("stream")))
+
+
+def answered(call: Call, completion: Completion, given: Row, llm_id: str | None, *, stream: bool) -> Response:
+    """The completion, as a stream or whole."""
+    extra = completion.options
+    question = Question(
+        messages=spoken(completion.messages),
+        document_ids=_document_ids(call, extra, completion.chat),
+        metadata_fields=shown_fields({"reference_metadata": extra.get("reference_metadata") or {}}),
+        quote=completion.with_reference,
+        settings={key: given[key] for key in GENERATION if given.get(key) is not None},
+        whole=not stream,
+    )
+    events = call.engine.converse(completion.chat, question, llm_id=llm_id)
+    return EventStream(_frames(completion, events)) if stream else JSON(_whole(completion, events))
+
+
+def options(given: Row) -> Row:
+    """``extra_body``, checked."""
+    extra = _object(given, "extra_body")
+    wanted = _object(extra, "reference_metadata")
+    if not isinstance(wanted.get("fields"), list | None):
+        raise Fail("reference_metadata.fields must be an array.")
+    return extra
+
+
+def owned(call: Call) -> Row:
+    """The chat of the path; ``Fail`` 102 if there is none."""
     chat = call.engine.get_chat(call.path["chat_id"])
     if chat is None:
         raise Fail(f"You don't own the chat {call.path['chat_id']}")
-    model = _model(call, given["model"], chat)
-    if not chat["dataset_ids"]:
-        raise not_there_yet("a language model, which a chat without datasets needs,")
-    with_reference = bool(extra.get("reference"))
-    events = call.engine.converse(
-        chat,
-        messages,
-        session=None,
-        document_ids=_document_ids(call, extra, chat),
-        metadata_fields=fields,
-        quote=with_reference,
-    )
-    completion = _Completion(events, chat["id"], model, messages, with_reference, int(time.time()))
-    return EventStream(_frames(completion)) if given.get("stream") else JSON(_whole(completion))
+    return chat
 
 
-def _whole(completion: _Completion) -> Row:
-    text, final = "", None
-    for event in completion.events:
-        if isinstance(event, Final):
-            final = event
-        else:
-            text += event.text
-    message: Row = {"role": "assistant", "content": text}
-    if completion.with_reference and final is not None:
-        message["reference"] = final.reference["chunks"]
-    usage = completion.usage(text)
+def _whole(completion: Completion, events: Iterator[Event]) -> Row:
+    text, final = read(events)
+    message: Row = {"role": "assistant", "content": final.answer or text}
+    if completion.with_reference:
+        message["reference"] = completion.reference(final)
+    usage = completion.usage(message["content"])
     usage["completion_tokens_details"] = {
         # what RAGFlow says here: the tokens of all messages
         "reasoning_tokens": sum(count_tokens(each["content"]) for each in completion.messages),
         "accepted_prediction_tokens": usage["completion_tokens"],
         "rejected_prediction_tokens": 0,
     }
-    return completion.body("chat.completion", {"message": message, "finish_reason": "stop"}, usage=usage)
+    choice = {"message": message, "finish_reason": "stop"}
+    return completion.body("chat.completion", completion.model, choice, usage=usage)
 
 
-def _frames(completion: _Completion) -> Generator[str, None, None]:
+def _frames(completion: Completion, events: Iterator[Event]) -> Generator[str, None, None]:
     """A chunk for each delta, one that ends the answer (with its reference, if wanted), and ``[DONE]``."""
-    text, reference = "", []
+    text, thoughts, kind, reference = "", "", "content", []
     try:
-        for event in completion.events:
+        for event in events:
+            if isinstance(event, Mark):
+                kind = "reasoning_content" if event.flag == "start_to_think" else "content"
+                continue
             if isinstance(event, Final):
-                reference = event.reference["chunks"]
+                reference = completion.reference(event)
+            piece = event.answer if isinstance(event, Final) else event.text
+            if kind == "content":
+                text += piece
             else:
-                text += event.text
-                yield _chunk(completion, {"content": event.text})
+                thoughts += piece
+            if piece:
+                yield _chunk(completion, {kind: piece})
     except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it as text
-        _log.exception("answering in chat %s failed", completion.chat_id)
+        if not isinstance(error, Problem):
+            _log.exception("answering in chat %s failed", completion.chat["id"])
         yield _chunk(completion, {"content": f"**ERROR**: {error}"})
     end: Row = {"content": None}
     if completion.with_reference:
         end |= {"reference": reference, "final_content": text}
-    yield _chunk(completion, end, finish_reason="stop", usage=completion.usage(text))
+    yield _chunk(completion, end, finish_reason="stop", usage=completion.usage(thoughts + text))
     yield "data:[DONE]\n\n"
 
 
 def _chunk(
-    completion: _Completion, delta: Row, finish_reason: str | None = None, usage: Row | None = None
+    completion: Completion, delta: Row, finish_reason: str | None = None, usage: Row | None = None
 ) -> str:
-    nothing = {"function_call": None, "tool_calls": None, "reasoning_content": None}
+    nothing = {"content": None, "function_call": None, "tool_calls": None, "reasoning_content": None}
     choice = {"delta": {"role": "assistant", **nothing, **delta}, "finish_reason": finish_reason}
-    return frame(completion.body("chat.completion.chunk", choice, system_fingerprint="", usage=usage))
+    kind, model = "chat.completion.chunk", completion.streamed_as
+    return frame(completion.body(kind, model, choice, system_fingerprint="", usage=usage))
 
 
 def _messages(given: Any) -> list[Row]:
@@ -175,18 +206,11 @@ def _text(content: Any) -> str:
 
 def _model(call: Call, name: Any, chat: Row) -> str:
     if name == _PLACEHOLDER:
-        return str(chat["llm_id"])
+        return str(chat["llm_id"] or name)
     if not name:
         raise Fail(f"Cannot use specified model {name}.")
     chats.check_llm(call, name, ARGUMENT)
     return str(name)
-
-
-def _metadata_fields(extra: Row) -> Collection[str] | None:
-    wanted = _object(extra, "reference_metadata")
-    if not isinstance(wanted.get("fields"), list | None):
-        raise Fail("reference_metadata.fields must be an array.")
-    return shown_fields({"reference_metadata": wanted})
 
 
 def _document_ids(call: Call, extra: Row, chat: Row) -> list[str] | None:

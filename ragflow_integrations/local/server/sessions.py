@@ -8,15 +8,27 @@ from starlette.responses import Response
 
 from . import chats
 from .call import Call, Routes, without_repeats
-from .envelope import EXCEPTION, Fail, succeeded
+from .envelope import ARGUMENT, EXCEPTION, Fail, succeeded
 
-__all__ = ["ROUTES", "create", "delete", "get", "list_", "owned", "update"]
+__all__ = [
+    "ROUTES",
+    "check_fields",
+    "create",
+    "delete",
+    "delete_message",
+    "get",
+    "is_in",
+    "list_",
+    "owned",
+    "rate_message",
+    "update",
+]
 
 Row = dict[str, Any]
 
 _LONGEST_NAME = 255
 # what clients send back with a session they have read, and RAGFlow passes over
-_FIXED = {"id", "dialog_id", "chat_id", "user_id"}
+_FIXED = {"id", "dialog_id", "chat_id", "user_id", "create_time", "create_date", "update_time", "update_date"}
 
 
 def create(call: Call) -> Response:
@@ -28,13 +40,9 @@ def create(call: Call) -> Response:
 def list_(call: Call) -> Response:
     """``GET …/sessions``."""
     chat = chats.owned(call)
-    identifier, name = call.query.get("id") or None, call.query.get("name") or None
-    if call.query.get("user_id", call.engine.tenant_id) != call.engine.tenant_id:
-        return succeeded([])  # a session belongs to the key's owner, whatever was sent when it was made
-    rows = call.engine.list_sessions(
-        chat["id"], **call.page(), **call.order(data=None), id=identifier, name=name
-    )
-    return succeeded(rows)
+    page, order = call.page(), call.order(data=None)
+    wanted = {key: call.query.get(key) or None for key in ("id", "name", "user_id")}
+    return succeeded(call.engine.list_sessions(chat["id"], **page, **order, **wanted))
 
 
 def get(call: Call) -> Response:
@@ -45,37 +53,26 @@ def get(call: Call) -> Response:
 
 def update(call: Call) -> Response:
     """``PATCH …/sessions/{id}`` (or ``PUT``): only the name can change."""
-    chat = chats.owned(call)
-    given = call.json()
-    session = call.engine.get_session(call.path["session_id"])
-    if session is None or session["chat_id"] != chat["id"]:
-        raise Fail("Session not found!")
+    session, given = _session(call), call.json()
     if "message" in given or "messages" in given:
         raise Fail("`messages` cannot be changed")
     if "reference" in given:
         raise Fail("`reference` cannot be changed")
-    unknown = given.keys() - _FIXED - {"name"}
-    if unknown:
-        raise Fail(
-            f"unknown field of a session: {', '.join(sorted(unknown))}; only `name` can be changed",
-            EXCEPTION,
-            data=None,
-        )
     fields = {} if given.get("name") is None else {"name": _name(given["name"])}
+    check_fields(given, _FIXED | {"name"})
     return succeeded(call.engine.update_session(session["id"], fields))
 
 
 def delete(call: Call) -> Response:
     """``DELETE …/sessions``: nothing without ids or ``delete_all``."""
-    chat = chats.owned(call)
-    given = call.json()
+    chat, given = chats.owned(call), _deletion(call)
     wanted = given.get("ids")
     if not wanted:
         if given.get("delete_all") is not True:
             return succeeded({})
         return succeeded(True if call.engine.delete_sessions(chat["id"], None) else {})
     ids, errors = without_repeats(wanted, "session")
-    known = [each for each in ids if _is_in(call, chat, each)]
+    known = [each for each in ids if is_in(call, chat, each)]
     errors = [f"The chat doesn't own the session {each}" for each in ids if each not in known] + errors
     if not known:
         raise Fail("; ".join(errors))
@@ -83,9 +80,28 @@ def delete(call: Call) -> Response:
     return chats.partly_deleted(deleted, errors, "sessions") if errors else succeeded(True)
 
 
-def owned(call: Call, chat: Row, identifier: str) -> Row:
+def delete_message(call: Call) -> Response:
+    """``DELETE …/messages/{id}``: a question and its answer; an unknown id is passed over."""
+    session = _session(call)
+    return succeeded(call.engine.delete_message(session["id"], call.path["message_id"]))
+
+
+def rate_message(call: Call) -> Response:
+    """``PUT …/messages/{id}/feedback``: whether an answer was good; an unknown id is passed over."""
+    session, given = _session(call), call.json()
+    if not isinstance(given.get("thumbup"), bool):
+        raise Fail("thumbup must be a boolean")
+    comment = given.get("feedback")
+    return succeeded(
+        call.engine.rate_message(
+            session["id"], call.path["message_id"], good=given["thumbup"], comment=comment
+        )
+    )
+
+
+def owned(call: Call, chat: Row, identifier: Any) -> Row:
     """The session with this id; ``Fail`` 102 if there is none, or if it belongs to another chat."""
-    session = call.engine.get_session(identifier)
+    session = call.engine.get_session(identifier) if isinstance(identifier, str) else None
     if session is None:
         raise Fail("Session not found!")
     if session["chat_id"] != chat["id"]:
@@ -93,9 +109,37 @@ def owned(call: Call, chat: Row, identifier: str) -> Row:
     return session
 
 
-def _is_in(call: Call, chat: Row, identifier: str) -> bool:
-    session = call.engine.get_session(identifier)
+def is_in(call: Call, chat: Row, identifier: Any) -> bool:
+    """Whether a chat has a session with this id."""
+    session = call.engine.get_session(identifier) if isinstance(identifier, str) else None
     return session is not None and session["chat_id"] == chat["id"]
+
+
+def check_fields(given: Row, known: set[str]) -> None:
+    """``Fail`` 100 for a field that a session does not have."""
+    unknown = ", ".join(sorted(given.keys() - known))
+    if unknown:
+        message = f"unknown field of a session: {unknown}; only `name` can be changed"
+        raise Fail(message, EXCEPTION, data=None)
+
+
+def _session(call: Call) -> Row:
+    """The session of the path, of the chat of the path."""
+    chat = chats.owned(call)
+    session = call.engine.get_session(call.path["session_id"])
+    if session is None or session["chat_id"] != chat["id"]:
+        raise Fail("Session not found!")
+    return session
+
+
+def _deletion(call: Call) -> Row:
+    try:
+        return call.json()
+    except Fail as fail:
+        if "BadRequest" in fail.body["message"]:
+            message = "Malformed JSON syntax: Missing commas/brackets or invalid encoding"
+            raise Fail(message, ARGUMENT, data=None) from None
+        raise
 
 
 def _name(name: Any) -> str:
@@ -105,7 +149,10 @@ def _name(name: Any) -> str:
 
 
 _SESSIONS = "/chats/{chat_id}/sessions"
+_MESSAGE = _SESSIONS + "/{session_id}/messages/{message_id}"
 ROUTES: Routes = {
     _SESSIONS: {"POST": create, "GET": list_, "DELETE": delete},
     _SESSIONS + "/{session_id}": {"GET": get, "PATCH": update, "PUT": update},
+    _MESSAGE: {"DELETE": delete_message},
+    _MESSAGE + "/feedback": {"PUT": rate_message},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    bots,
     chats,
     chunks,
     completions,
@@ -70,5 +71,6 @@ V027 = Dialect(
     wrong_key=_wrong_key,
     embed_key_in=_embed_key_in,
     wrong_embed_key=_wrong_embed_key,
-    refusing=frozenset({completions.related_questions}) | indexes.REFUSING,
+    bot_routes=bots.BOT_ROUTES,
+    refusing=indexes.REFUSING,
 )

@@ -7,9 +7,9 @@ of ``problems``.
 
 from __future__ import annotations
 
+from .answers import AnswerCalls
 from .chats import ChatCalls
 from .datasets import DatasetCalls
-from .documents import DocumentCalls
 from .keys import KeyCalls
 from .memories import MemoryCalls
 from .part import Shared
@@ -17,5 +17,5 @@ from .part import Shared
 __all__ = ["Shared", "Tenant"]
 
 
-class Tenant(KeyCalls, DatasetCalls, DocumentCalls, ChatCalls, MemoryCalls):
+class Tenant(KeyCalls, DatasetCalls, ChatCalls, AnswerCalls, MemoryCalls):
     """All calls, on behalf of one tenant; any number of threads may make them."""

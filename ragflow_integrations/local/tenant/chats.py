@@ -1,28 +1,29 @@
-"""Chats, their sessions and their answers, as one tenant sees them."""
+"""Chats and their sessions, as one tenant sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Unpack
 
-from .. import chats, conversation
-from ..conversation import Delta, Final
-from ..fields import new_id
-from ..search import Retrieval
+from .. import chats, sessions
 from ..store import Row
-from .chunks import ChunkCalls
-from .part import or_none
+from .part import Part, or_none
 
 __all__ = ["ChatCalls"]
 
 
-class ChatCalls(ChunkCalls):
+class ChatCalls(Part):
     """The calls about chats and sessions."""
 
     def create_chat(self, fields: Mapping[str, Any]) -> Row:
-        """A new chat (``name`` at least); ``Refused`` if the name is taken or a dataset has no chunks yet."""
+        """A new chat (``name`` at least); ``Taken`` if another has its name, ``Refused`` for empty datasets."""
         with self._shared.store.write() as db:
-            return chats.create(db, self.tenant_id, fields)
+            return chats.create(db, self.tenant_id, {"llm_id": self.models.default("chat"), **fields})
+
+    def check_chat_datasets(self, dataset_ids: Sequence[str]) -> None:
+        """Raise ``Missing`` or ``Refused`` unless a chat can be on these datasets."""
+        with self._shared.store.read() as db:
+            chats.check_datasets(db, self.tenant_id, dataset_ids)
 
     def list_chats(self, **filters: Unpack[chats.Filters]) -> tuple[list[Row], int]:
         """One page of chats and how many fit: ``page page_size orderby desc``, optionally ``id name keywords``."""
@@ -34,74 +35,63 @@ class ChatCalls(ChunkCalls):
         with self._shared.store.read() as db:
             return or_none(chats.get, db, self.tenant_id, chat_id)
 
-    def update_chat(self, chat_id: str, fields: Mapping[str, Any]) -> Row:
-        """Change a chat; the values replace the old ones. ``Refused`` if the name is taken."""
+    def update_chat(
+        self,
+        chat_id: str,
+        fields: Mapping[str, Any],
+        *,
+        merged: Collection[str] = (),
+        check: Callable[[Row], None] | None = None,
+    ) -> Row:
+        """Change a chat: the values replace the old ones, the objects named in ``merged`` are laid over them.
+
+        ``Taken`` if another has the name. What ``check`` raises about the changed chat leaves it as it was.
+        """
         with self._shared.store.write() as db:
-            return chats.update(db, self.tenant_id, chat_id, fields)
+            return chats.update(db, self.tenant_id, chat_id, fields, merged=merged, check=check)
 
     def delete_chats(self, ids: Sequence[str] | None) -> int:
         """Delete chats (None: all) with their sessions and say how many went; unknown ids are passed over."""
         with self._shared.store.write() as db:
             return chats.delete(db, self.tenant_id, ids)
 
-    def create_session(self, chat_id: str, name: str) -> Row:
-        """A new session of a chat, which begins with the chat's prologue."""
+    def create_session(
+        self, chat_id: str, name: str, *, user_id: str | None = None, embedded: bool = False
+    ) -> Row:
+        """A new session of a chat, which begins with the chat's prologue.
+
+        It is the tenant's, or ``user_id``'s; an ``embedded`` one is apart from the others.
+        """
         with self._shared.store.write() as db:
-            return chats.create_session(db, self.tenant_id, chats.get(db, self.tenant_id, chat_id), name)
+            chat = chats.get(db, self.tenant_id, chat_id)
+            return sessions.create(db, self.tenant_id, chat, name, user_id=user_id, embedded=embedded)
 
-    def list_sessions(self, chat_id: str, **filters: Unpack[chats.Filters]) -> list[Row]:
-        """One page of a chat's sessions: ``page page_size orderby desc``, and optionally ``id name``."""
+    def list_sessions(self, chat_id: str, **filters: Unpack[sessions.Filters]) -> list[Row]:
+        """One page of a chat's sessions: ``page page_size orderby desc``, and optionally ``id name user_id``."""
         with self._shared.store.read() as db:
-            return chats.listed_sessions(db, self.tenant_id, chat_id, **filters)
+            return sessions.listed(db, self.tenant_id, chat_id, **filters)
 
-    def get_session(self, session_id: str) -> Row | None:
+    def get_session(self, session_id: str, *, embedded: bool = False) -> Row | None:
         """One session with its messages, or None."""
         with self._shared.store.read() as db:
-            return or_none(chats.get_session, db, self.tenant_id, session_id)
+            return or_none(sessions.get, db, self.tenant_id, session_id, embedded=embedded)
 
     def update_session(self, session_id: str, fields: Mapping[str, Any]) -> Row:
-        """Change a session's ``name``."""
+        """Change ``name`` or ``user_id`` of a session."""
         with self._shared.store.write() as db:
-            return chats.update_session(db, self.tenant_id, session_id, fields)
+            return sessions.update(db, self.tenant_id, session_id, fields)
 
     def delete_sessions(self, chat_id: str, ids: Sequence[str] | None) -> int:
         """Delete sessions of a chat (None: all) and say how many went; unknown ids are passed over."""
         with self._shared.store.write() as db:
-            return chats.delete_sessions(db, self.tenant_id, chat_id, ids)
+            return sessions.delete(db, self.tenant_id, chat_id, ids)
 
-    def converse(
-        self,
-        chat: Row | None,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        session: Row | None,
-        document_ids: Sequence[str] | None = None,
-        metadata_fields: Collection[str] | None = (),
-        message_id: str | None = None,
-        quote: bool = True,
-    ) -> Iterator[Delta | Final]:
-        """Answer the last message with sentences of the chat's datasets: deltas, then the reference.
+    def delete_message(self, session_id: str, message_id: str) -> Row:
+        """Take a question and its answer, which have one id, out of a session; an unknown id changes nothing."""
+        with self._shared.store.write() as db:
+            return sessions.delete_message(db, self.tenant_id, session_id, message_id)
 
-        ``messages`` end with the user's ``{"role": "user", "content": …}``. When the iterator is exhausted,
-        question and answer are stored in ``session`` under ``message_id`` (made if missing). ``document_ids``
-        and ``metadata_fields`` are those of ``Retrieval``; without ``quote`` the text has no citations. ``Refused``
-        at once without a chat or if it has no dataset: that would take a language model.
-        """
-        question = conversation.last_question(messages)
-        chat = conversation.with_datasets(chat)
-        query = conversation.query_for(chat, question, document_ids, metadata_fields)
-        return self._answered(query, chat, session, message_id or new_id(), quote=quote)
-
-    def _answered(
-        self, query: Retrieval, chat: Row, session: Row | None, message_id: str, *, quote: bool
-    ) -> Iterator[Delta | Final]:
-        retrieved = self.retrieve(query)
-        question, text = query.question, ""
-        for piece in conversation.answered(chat, question, retrieved, quote=quote):
-            if isinstance(piece, Delta):
-                text += piece.text
-            elif session is not None:
-                turn = conversation.turn(message_id, question, text)
-                with self._shared.store.write() as db:
-                    chats.append_turn(db, session["id"], turn, piece.reference)
-            yield piece
+    def rate_message(self, session_id: str, message_id: str, *, good: bool, comment: Any = None) -> Row:
+        """Note on an answer whether it was good, and what was wrong with it; an unknown id changes nothing."""
+        with self._shared.store.write() as db:
+            return sessions.rate(db, self.tenant_id, session_id, message_id, good=good, comment=comment)

@@ -45,9 +45,9 @@ class Part:
             self._shared.parser.wake()
 
 
-def or_none(get: Callable[..., Row], *args: Any) -> Row | None:
+def or_none(get: Callable[..., Row], *args: Any, **options: Any) -> Row | None:
     """What ``get`` finds, or None."""
     try:
-        return get(*args)
+        return get(*args, **options)
     except Missing:
         return None

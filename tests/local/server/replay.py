@@ -114,6 +114,7 @@ class Player:
     client: httpx.Client
     gate: threading.Event
     ids: dict[str, str]
+    beta: str
 
     def play(self) -> Iterator[Exchange]:
         for file in files(self.version):
@@ -167,7 +168,7 @@ class Player:
         if auth == "Bearer <KEY>":
             headers["Authorization"] = self.client.headers["Authorization"]
         elif auth:
-            headers["Authorization"] = auth.replace("<KEY2>", SECOND_KEY)
+            headers["Authorization"] = auth.replace("<KEY2>", SECOND_KEY).replace("<BETA>", self.beta)
         if "Authorization" in headers:
             headers["Authorization"] = headers["Authorization"].strip()  # "Bearer " is no value httpx sends
         request = self.client.build_request(

@@ -57,10 +57,11 @@ def playing(version: str) -> Iterator[Player]:
         running_server(engine, api_version=version.removeprefix("v")) as server,
     ):
         second = engine.add_tenant(SECOND_KEY)
+        beta = str(engine.list_keys()[0]["beta"])
         headers = {"Authorization": f"Bearer {server.api_key}"}
         with httpx.Client(base_url=server.base_url, headers=headers, timeout=30) as client:
             tenants = dict(zip(TENANTS[version], (engine.tenant_id, second.tenant_id), strict=True))
-            yield Player(version, engine, client, embedder.gate, tenants)
+            yield Player(version, engine, client, embedder.gate, tenants, beta)
 
 
 def check_same(player: Player, exchange: Exchange) -> None:

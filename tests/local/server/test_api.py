@@ -106,23 +106,6 @@ async def test_chat_settings_round_trip(api: Api) -> None:
     assert replaced["data"]["llm_setting"] == {"temperature": 0.1}
 
 
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"rerank_id": "r"}, "rerank_id"),
-        ({"meta_data_filter": {"method": "auto"}}, "meta_data_filter"),
-        ({"prompt_config": {"use_kg": True}}, "use_kg"),
-        ({"top_n": "6"}, "top_n"),
-        ({"llm_setting": []}, "llm_setting"),
-    ],
-)
-async def test_chat_settings_without_effect_are_refused(api: Api, settings: Json, named: str) -> None:
-    """A chat setting that is wrong, or that the local engine cannot honour, is refused by name."""
-    answer = await api("POST", "/chats", {"name": "c", **settings})
-    assert answer["code"] != 0
-    assert named in answer["message"]
-
-
 async def _stream(api: Api, chat: Json, question: str, **more: Any) -> list[Json]:
     body = {"chat_id": chat["id"], "question": question, **more}
     return [dict(each) for each in frames((await api.http.post("/chat/completions", json=body)).text)]
@@ -158,7 +141,6 @@ async def test_answer_without_quotes(api: Api, stream: bool) -> None:
         text = (await api.http.post("/chat/completions", json=body)).text
         assert "Poseidonia" in text
         assert "[ID:" not in text
-    assert "[ID:0]" in (await api.http.post("/chat/completions", json={**body, "quote": True})).text
 
 
 async def test_legacy_stream_repeats_the_text(api: Api) -> None:
@@ -210,7 +192,8 @@ async def test_completion_without_storing(api: Api) -> None:
         ({"question": "x", "doc_ids": 5}, "doc_ids"),
         ({"question": "x", "files": [{"id": "f"}]}, "files"),
         ({"question": "x", "metadata_condition": {"logic": "and"}}, "metadata_condition"),
-        ({"question": "x", "pass_all_history_messages": True}, "pass_all_history_messages"),
+        ({"question": "x", "store_history": "false"}, "pass_all_history_messages"),
+        ({"question": "x", "reasoning": 2}, "reasoning"),
     ],
 )
 async def test_completions_refused_before_the_stream(api: Api, body: Json, named: str) -> None:

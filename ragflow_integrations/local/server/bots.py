@@ -1,0 +1,144 @@
+"""``/chatbots`` and ``/searchbots``: what a page that embeds a chat or a search asks, with an embed key ("beta").
+
+A chatbot's conversations are apart from the chat's own sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from starlette.responses import Response
+
+from ..conversation import Event, Final, Mark
+from ..fields import new_id
+from .call import Call, Routes
+from .completions import Turn, checked_datasets, failure, frames, question_of, required, spoken, whole
+from .envelope import EXCEPTION, Fail, answered, succeeded
+from .sse import EventStream, frame
+
+__all__ = [
+    "BOT_ROUTES",
+    "answer_frames",
+    "asked",
+    "complete",
+    "info",
+    "mindmap",
+    "opened",
+    "related_questions",
+    "search",
+    "session_of",
+]
+
+Row = dict[str, Any]
+
+_NO_ACCESS = "Authentication error: no access to this chatbot!"
+
+
+def info(call: Call) -> Response:
+    """``GET /chatbots/{id}/info``."""
+    chat = _owned(call)
+    config = chat["prompt_config"]
+    web_search = bool(str(config.get("tavily_api_key") or "").strip())
+    shown = {"title": chat["name"], "avatar": chat["icon"], "prologue": config.get("prologue", "")}
+    web = {"has_tavily_key": web_search, "has_web_search_provider": web_search}
+    return answered({**shown, **web, "llm_id": chat["llm_id"]})
+
+
+def complete(call: Call) -> Response:
+    """``POST /chatbots/{id}/completions``: without ``session_id`` a conversation begins, and its opener comes back."""
+    chat, given = _owned(call), call.json()
+    session = session_of(call, chat, given, _NO_ACCESS)
+    if session is None:
+        return opened(call, chat, given)
+    turn = asked(call, chat, session, given)
+    return EventStream(frames(turn)) if given.get("stream", True) else answered(whole(turn))
+
+
+def session_of(call: Call, chat: Row, given: Row, otherwise: str) -> Row | None:
+    """The conversation that is named, None if none is; ``Fail`` 102 if it is not one with this chatbot."""
+    identifier = given.get("session_id")
+    if not identifier:
+        return None
+    session = call.engine.get_session(str(identifier), embedded=True)
+    if session is None or session["chat_id"] != chat["id"]:
+        raise Fail(otherwise)
+    return session
+
+
+def opened(call: Call, chat: Row, given: Row) -> Response:
+    """The opener of a new conversation. Who wants no stream gets the stream's first frame as a text, as on RAGFlow."""
+    user = str(given.get("user_id") or "")
+    session = call.engine.create_session(chat["id"], "New session", user_id=user, embedded=True)
+    opener: Row = {"answer": session["messages"][0]["content"], "reference": {}, "audio_binary": None}
+    first = frame({"code": 0, "message": "", "data": {**opener, "id": None, "session_id": session["id"]}})
+
+    def both() -> Generator[str, None, None]:
+        yield first
+        yield frame({"code": 0, "message": "", "data": True})
+
+    return EventStream(both()) if given.get("stream", True) else answered(first)
+
+
+def asked(call: Call, chat: Row, session: Row, given: Row) -> Turn:
+    """A question in a conversation, on its way."""
+    if not isinstance(given.get("question"), str):
+        raise Fail(f"`question` should be a string, got {given.get('question')!r}", EXCEPTION, data=None)
+    message = {"role": "user", "content": given["question"], "id": new_id()}
+    question = question_of({"quote": False, **given}, chat, [*spoken(session["messages"]), message])
+    events = call.engine.converse(chat, question, session=session)
+    ids = {"id": message["id"], "session_id": session["id"]}
+    return Turn(events, bool(chat["dataset_ids"]), question.quote, ids)
+
+
+def search(call: Call) -> Response:
+    """``POST /searchbots/ask``: an answer from datasets, as a stream."""
+    given = required(call, "question", "kb_ids")
+    events = call.engine.ask(str(given["question"]), checked_datasets(call, given["kb_ids"]))
+    return EventStream(answer_frames(events))
+
+
+def related_questions(call: Call) -> Response:
+    """``POST /searchbots/related_questions``: searches near to one, by a language model."""
+    given = required(call, "question")
+    return succeeded(call.engine.related_questions(str(given["question"])))
+
+
+def mindmap(call: Call) -> Response:
+    """``POST /searchbots/mindmap``: what datasets say about a question as a tree, by a language model."""
+    given = required(call, "question", "kb_ids")
+    return succeeded(call.engine.mindmap(str(given["question"]), checked_datasets(call, given["kb_ids"])))
+
+
+def answer_frames(events: Iterator[Event]) -> Generator[str, None, None]:
+    """The stream of an answer without a chat: deltas, the reference, ``true``."""
+    try:
+        for event in events:
+            yield frame({"code": 0, "message": "", "data": _part(event)})
+    except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it in a frame
+        yield failure(error, "answering a search")
+    yield frame({"code": 0, "message": "", "data": True})
+
+
+def _part(event: Event) -> Row:
+    if isinstance(event, Final):
+        return {"answer": event.answer, "reference": event.reference, "final": True}
+    if isinstance(event, Mark):
+        return {"answer": "", "reference": {}, "final": False, event.flag: True}
+    return {"answer": event.text, "reference": {}, "final": False}
+
+
+def _owned(call: Call) -> Row:
+    chat = call.engine.get_chat(call.path["chat_id"])
+    if chat is None:
+        raise Fail(_NO_ACCESS)
+    return chat
+
+
+BOT_ROUTES: Routes = {
+    "/chatbots/{chat_id}/completions": {"POST": complete},
+    "/chatbots/{chat_id}/info": {"GET": info},
+    "/searchbots/ask": {"POST": search},
+    "/searchbots/related_questions": {"POST": related_questions},
+    "/searchbots/mindmap": {"POST": mindmap},
+}

@@ -1,0 +1,201 @@
+"""Chats and sessions as RAGFlow v0.27 has them, where the recordings do not say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.local.server.api import Api, Json
+
+QUESTION = "What is the capital of Atlantis?"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "message"),
+    [
+        ({"name": 1}, 102, "chat name must be a string"),
+        ({"name": "  "}, 102, "`name` is required"),
+        ({"tenant_id": "t"}, 102, "`tenant_id` must not be provided"),
+        ({"dataset_ids": ["d"], "llm_id": "zz"}, 102, "You don't own the dataset d"),
+        ({"llm_id": 5}, 102, "`llm_id` must be a string"),
+        ({"tenant_llm_id": 5}, 102, "`tenant_llm_id` must be a tenant model id"),
+        ({"tenant_llm_id": "x"}, 102, "`tenant_llm_id` must be a valid tenant model id"),
+        ({"rerank_id": "zz"}, 102, "`rerank_id` zz doesn't exist"),
+        ({"prompt_config": []}, 102, "`prompt_config` should be an object."),
+        (
+            {"prompt_config": {"parameters": [{"key": "a"}, {"key": "a"}]}},
+            102,
+            "`parameters` contains duplicate key: a",
+        ),
+        ({"prompt_config": {"parameters": "x"}}, 100, None),
+        ({"llm_setting": "x"}, 100, None),
+        ({"top_n": "x"}, 100, None),
+        ({"similarity_threshold": None}, 100, None),
+        ({"description": []}, 100, None),
+        ({"meta_data_filter": []}, 100, None),
+    ],
+)
+async def test_wrong_settings(api: Api, settings: Json, code: int, message: str | None) -> None:
+    """A wrong setting is refused with RAGFlow's code and text, and no chat is made."""
+    answer = await api("POST", "/chats", {"name": "c", **settings})
+    assert answer["code"] == code
+    assert message is None or answer["message"] == message
+    assert (await api("GET", "/chats"))["data"]["total"] == 0
+
+
+async def test_checks_come_in_ragflows_order(api: Api) -> None:
+    """Datasets are looked at before the name is found taken, as on RAGFlow."""
+    await api("POST", "/chats", {"name": "c"})
+    both = await api("POST", "/chats", {"name": "C", "dataset_ids": ["d"]})
+    assert both["message"] == "You don't own the dataset d"
+    assert (await api("POST", "/chats", {"name": "C"}))["message"] == "duplicated chat name in creating chat"
+
+
+@pytest.mark.parametrize(
+    ("config", "keys"),
+    [
+        ({}, ["knowledge", "date"]),
+        ({"parameters": [{"key": "tone", "optional": True}]}, ["tone", "date"]),
+        ({"parameters": []}, ["knowledge", "date"]),
+        ({"parameters": [], "system": "Be brief."}, ["date"]),
+    ],
+)
+async def test_a_new_chats_variables(api: Api, config: Json, keys: list[str]) -> None:
+    """``date`` is always there; ``knowledge`` where none are named and the prompt reads it."""
+    chat = await api.chat(prompt_config=config)
+    assert [each["key"] for each in chat["prompt_config"]["parameters"]] == keys
+    assert (
+        chat["prompt_config"]["system"] == config.get("system")
+        or "{knowledge}" in chat["prompt_config"]["system"]
+    )
+
+
+async def test_an_update_adds_no_variables(api: Api) -> None:
+    """``PUT`` keeps the prompt as it is sent."""
+    chat = await api.chat()
+    answer = await api("PUT", f"/chats/{chat['id']}", {"prompt_config": {"system": "x"}})
+    assert answer["data"]["prompt_config"] == {"system": "x"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "code", "message"),
+    [
+        ("PUT", {"name": None}, 102, "`name` is required"),
+        ("PUT", {"name": ""}, 102, "`name` is required"),
+        ("PUT", {"tenant_id": "t"}, 102, "`tenant_id` must not be provided"),
+        ("PATCH", {"name": None}, 100, None),
+        ("PATCH", {"name": " "}, 102, "`name` cannot be empty"),
+        ("PATCH", {"llm_setting": []}, 102, "`llm_setting` should be an object."),
+        ("PATCH", {"prompt_config": "x"}, 102, "`prompt_config` should be an object."),
+        ("PATCH", {"llm_id": "zz"}, 102, "`llm_id` zz doesn't exist"),
+    ],
+)
+async def test_wrong_updates(api: Api, verb: str, body: Json, code: int, message: str | None) -> None:
+    """What is wrong with an update is said, and the chat stays as it was."""
+    chat = await api.chat()
+    answer = await api(verb, f"/chats/{chat['id']}", body)
+    assert answer["code"] == code
+    assert message is None or answer["message"] == message
+    assert (await api("GET", f"/chats/{chat['id']}"))["data"] == chat
+
+
+async def test_patches_at_the_same_time_all_count(api: Api) -> None:
+    """Ten ``PATCH`` of different keys of one object: none is lost."""
+    chat = await api.chat()
+    patches = [
+        api("PATCH", f"/chats/{chat['id']}", {"llm_setting": {f"key{number}": number}})
+        for number in range(10)
+    ]
+    await asyncio.gather(*patches)
+    setting = (await api("GET", f"/chats/{chat['id']}"))["data"]["llm_setting"]
+    assert setting == {f"key{number}": number for number in range(10)}
+
+
+async def test_chats_of_other_owners(api: Api) -> None:
+    """``owner_ids`` shows the caller's chats among those owners', never another's; over 100 are refused."""
+    chat = await api.chat()
+    own = await api("GET", f"/chats?owner_ids={chat['tenant_id']}&owner_ids=other")
+    assert [each["id"] for each in own["data"]["chats"]] == [chat["id"]]
+    assert (await api("GET", "/chats?owner_ids=other"))["data"] == {"chats": [], "total": 0}
+    many = "&".join(f"owner_ids={number}" for number in range(101))
+    assert (await api("GET", f"/chats?{many}"))["code"] == 101
+
+
+async def _conversation(api: Api, turns: int) -> tuple[str, list[str]]:
+    """The path of a session in which questions were answered, and the ids of their messages."""
+    chat = await api.chat()
+    session = (await api("POST", f"/chats/{chat['id']}/sessions", {}))["data"]["id"]
+    asked: Json = {"chat_id": chat["id"], "session_id": session, "question": QUESTION, "stream": False}
+    ids = [(await api("POST", "/chat/completions", asked))["data"]["id"] for _ in range(turns)]
+    return f"/chats/{chat['id']}/sessions/{session}", ids
+
+
+async def test_a_message_is_deleted_with_its_answer(api: Api) -> None:
+    """The question, its answer and the answer's reference go; an unknown id changes nothing."""
+    path, ids = await _conversation(api, 3)
+    before = (await api("GET", path))["data"]
+    assert (await api("DELETE", f"{path}/messages/zz"))["data"]["messages"] == before["messages"]
+    after = (await api("DELETE", f"{path}/messages/{ids[1]}"))["data"]
+    assert [each.get("id") for each in after["messages"]] == [None, ids[0], ids[0], ids[2], ids[2]]
+    assert after["reference"] == [before["reference"][0], before["reference"][2]]
+    assert (await api("GET", path))["data"]["messages"] == after["messages"]
+
+
+async def test_an_answer_is_rated(api: Api) -> None:
+    """A comment is kept with a bad mark and goes with a good one; the mark must be a boolean."""
+    path, [message] = await _conversation(api, 1)
+    rate = f"{path}/messages/{message}/feedback"
+    bad = await api("PUT", rate, {"thumbup": False, "feedback": "too short"})
+    assert {"thumbup": False, "feedback": "too short"}.items() <= bad["data"]["messages"][-1].items()
+    assert "thumbup" not in bad["data"]["messages"][-2]
+    good = (await api("PUT", rate, {"thumbup": True, "feedback": "x"}))["data"]["messages"][-1]
+    assert (good["thumbup"], "feedback" in good) == (True, False)
+    assert (await api("PUT", rate, {"thumbup": "yes"})) == {
+        "code": 102,
+        "message": "thumbup must be a boolean",
+    }
+    assert (await api("PUT", f"{path}x/messages/m/feedback", {}))["message"] == "Session not found!"
+
+
+async def test_history_in_the_request_takes_the_place_of_the_session(api: Api) -> None:
+    """With ``pass_all_history_messages`` the session holds what was sent, and the answer."""
+    path, _ = await _conversation(api, 1)
+    chat, session = path.split("/")[2], path.split("/")[4]
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "hello"},
+        {"role": "user", "content": QUESTION, "id": "mine"},
+    ]
+    flags = {"pass_all_history_messages": True, "stream": False}
+    await api(
+        "POST", "/chat/completions", {"chat_id": chat, "session_id": session, "messages": messages, **flags}
+    )
+    stored = (await api("GET", path))["data"]["messages"]
+    assert stored[:-1] == messages
+    assert (stored[-1]["role"], stored[-1]["id"]) == ("assistant", "mine")
+
+
+async def test_turns_at_the_same_time_are_all_kept(api: Api) -> None:
+    """Questions asked at once in one session: each is there with its answer, beside each other."""
+    path, _ = await _conversation(api, 0)
+    asked: Any = {"session_id": path.split("/")[4], "question": QUESTION, "stream": False}
+    calls = [api("POST", f"/chats/{path.split('/')[2]}/completions", asked) for _ in range(8)]
+    ids = {answer["data"]["id"] for answer in await asyncio.gather(*calls)}
+    stored = (await api("GET", path))["data"]
+    pairs = list(zip(stored["messages"][1::2], stored["messages"][2::2], strict=True))
+    assert {asked["id"] for asked, _ in pairs} == ids
+    assert all(asked["id"] == answer["id"] for asked, answer in pairs)
+    assert len(stored["reference"]) == 8
+
+
+async def test_malformed_deletions_of_sessions(api: Api) -> None:
+    """A body that is no JSON is an argument's error on this one route."""
+    chat = await api.chat()
+    headers = {"Content-Type": "application/json"}
+    path = f"/chats/{chat['id']}/sessions"
+    answer = await api.http.request("DELETE", path, content=b"{", headers=headers)
+    assert answer.json()["code"] == 101
+    assert answer.json()["message"].startswith("Malformed JSON syntax")
