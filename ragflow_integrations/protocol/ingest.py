@@ -104,7 +104,8 @@ def replace(
         for number, (document, source) in enumerate(zip(old, sources.values(), strict=True), 1):
             kept = {**_settings_of(document), **settings}
             named = dataclasses.replace(source, name=source.name or document.name)
-            new.append((yield from _new_version(dataset_id, named, kept, sources)))
+            taken = {*sources, *(version.id for version in new)}
+            new.append((yield from _new_version(dataset_id, named, kept, taken)))
             if progress is not None:
                 progress(UploadProgress(number, len(sources), named.name))
         yield from _parsed(dataset_id, new, progress=progress, timeout=timeout, interval=interval)
@@ -181,13 +182,13 @@ def _restored(dataset_id: str, old: DocumentFields, changed: Settings) -> Flow[N
 
 
 def _new_version(
-    dataset_id: str, source: Source, settings: Settings, old: Container[str]
+    dataset_id: str, source: Source, settings: Settings, taken: Container[str]
 ) -> Flow[DocumentFields]:
     """Uploaded, or what an earlier try has left of it: its answer was lost, or it was killed before it parsed."""
 
     def is_left_over(row: DocumentFields) -> bool:
         tagged = row.meta_fields and row.meta_fields != settings.get("meta_fields")
-        return row.id not in old and row.run == "UNSTART" and not tagged
+        return row.id not in taken and row.run == "UNSTART" and not tagged
 
     version = yield from _standing(dataset_id, source, is_left_over)
     if version is None:

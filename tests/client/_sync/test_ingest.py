@@ -230,6 +230,16 @@ def test_what_is_no_left_over(dataset: DataSet) -> None:
     assert {one.id for one in dataset.list_documents()} == {own.id, ids[old.id]}
 
 
+def test_two_versions_with_one_content(dataset: DataSet) -> None:
+    """Each document has a new version of its own, also where the names lead from one to the other."""
+    old = [(dataset.upload(text, name="eel.txt", interval=0.05))[0] for text in (b"An eel.", b"Two eels.")]
+    assert [one.name for one in old] == ["eel.txt", "eel(1).txt"]
+    ids = dataset.replace({one.id: TEXT for one in old}, interval=0.05)
+    rows = dataset.list_documents(orderby="name", desc=False)
+    assert {row.id for row in rows} == set(ids.values())
+    assert [(row.name, row.run) for row in rows] == [("eel(1).txt", "DONE"), ("eel.txt", "DONE")]
+
+
 LARGE = b"x" * 2**16 + b"eel"
 LARGE_HASH = "5a9ae97bb8992c102b28a1ae25cdacf5"
 
