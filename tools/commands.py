@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from ragflow_integrations.cli.main import make_parser
@@ -30,10 +31,18 @@ def page() -> str:
 
 
 def _helps() -> dict[str, str]:
-    os.environ["COLUMNS"] = "100"
     parser = make_parser()
     [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    return {name: command.format_help() for name, command in commands.choices.items()}
+    return {name: _help(command) for name, command in commands.choices.items()}
+
+
+def _help(command: argparse.ArgumentParser) -> str:
+    """With the usage wrapped here: versions of Python wrap it differently."""
+    os.environ["COLUMNS"] = "100"
+    _, _, rest = command.format_help().partition("\n\n")
+    os.environ["COLUMNS"] = "1000"
+    usage = textwrap.fill(command.format_usage(), 100, subsequent_indent="    ", break_on_hyphens=False)
+    return f"{usage}\n\n{rest}"
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .. import Chat, ChunkFields, Message, RAGFlow
 
 __all__ = ["add_to"]
+
+_EXCERPT = 240  # characters
 
 
 def add_to(commands: Any) -> None:
@@ -60,7 +63,7 @@ def _ask(arguments: argparse.Namespace) -> int:
             print_json(_as_json(arguments.question, answer))
             return 0
         answer = _streamed(chat, arguments.question)
-    _show_sources(answer)
+    _show_sources(answer, arguments.question)
     return 0
 
 
@@ -89,10 +92,15 @@ def _streamed(chat: Chat, question: str) -> Message:
     return pieces[0]
 
 
-def _show_sources(answer: Message) -> None:
+def _show_sources(answer: Message, question: str) -> None:
     cited = {citation.index for citation in answer.citations()}
     rows = [
-        {"ID": number, "score": chunk.similarity, "document": chunk.document_name, "text": chunk.content}
+        {
+            "ID": number,
+            "score": chunk.similarity,
+            "document": chunk.document_name,
+            "text": _excerpt(chunk.content, question),
+        }
         for number, chunk in enumerate(answer.reference)
         if number in cited or not cited
     ]
@@ -125,7 +133,9 @@ def _search(arguments: argparse.Namespace) -> int:
             print_json(row)
     elif rows:
         names = ("rank", "similarity", "term_similarity", "vector_similarity", "document_name", "content")
-        shown = [{_HEADINGS.get(name, name): row[name] for name in names} for row in rows]
+        for row in rows:
+            row["content"] = _excerpt(row["content"], arguments.question)
+        shown = [{_HEADINGS[name]: row[name] for name in names} for row in rows]
         table(shown, list(shown[0]), numbers=list(shown[0])[:4], wide="text")
     else:
         tell(f"nothing is found with a similarity of {arguments.threshold} or more; try a lower --threshold")
@@ -154,3 +164,16 @@ def _chunk(chunk: ChunkFields) -> dict[str, Any]:
         "page": chunk.page,
         "content": chunk.content,
     }
+
+
+def _excerpt(text: str, question: str) -> str:
+    """The part of a text that has the most of the question's words."""
+    text = " ".join(text.split())
+    words = {word for word in re.findall(r"\w+", question.lower()) if len(word) > 3} or {question.lower()}
+    lower = text.lower()
+    starts = [0, *(match.start() for word in words for match in re.finditer(re.escape(word), lower))]
+    best = max(
+        starts, key=lambda start: (sum(word in lower[start : start + _EXCERPT] for word in words), -start)
+    )
+    cut = text[best : best + _EXCERPT]
+    return f"{'… ' if best else ''}{cut}{' …' if best + _EXCERPT < len(text) else ''}"

@@ -99,10 +99,10 @@ class Server:
             memory.get_config()
             yield Carried(MemoryRecord.of(memory))
             for message in reversed(list(memory.iter_messages())):
-                if message.message_id is not None and not skip("message", str(message.message_id)):
-                    whole = memory.get_message_content(message.message_id)
-                    message.content = whole.content
-                    yield Carried(MessageRecord.of(message, memory.id))
+                record = MessageRecord.of(message, memory.id)
+                if message.forget_at is None and not skip(record.kind, record.id):
+                    record.content = memory.get_message_content(str(message.message_id)).content or ""
+                    yield Carried(record)
 
 
 def _document(document: Document) -> Iterator[Carried]:

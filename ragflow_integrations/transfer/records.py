@@ -238,18 +238,17 @@ class MessageRecord(_Record):
     memory_id: str
     agent_id: str = ""
     session_id: str = ""
-    content: str
+    content: str = ""
     status: bool = True
 
     @classmethod
     def of(cls, message: MemoryMessage, memory_id: str) -> MessageRecord:
-        """As a server has it now; ``content`` has to be filled in."""
+        """As a server lists it, without its content; numbers of messages may be those of their memory only."""
         return cls(
-            id=str(message.message_id),
+            id=f"{memory_id}:{message.message_id}",
             memory_id=memory_id,
             agent_id=message.agent_id or "",
             session_id=message.session_id or "",
-            content=message.content or "",
             status=message.status,
         )
 

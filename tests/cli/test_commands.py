@@ -249,6 +249,13 @@ def test_whoever_reads_may_stop(local: Command, docs: Path) -> None:
     assert "BrokenPipe" not in ended.stderr
 
 
+def test_terminals_without_unicode(local: Command, docs: Path) -> None:
+    """Where stdout takes ASCII only, other characters become question marks and not a traceback."""
+    ended = local("ingest", docs, "--dataset", "büro", PYTHONIOENCODING="ascii")
+    assert (ended.code, ended.errors) == (0, "")
+    assert ended.out.endswith("b?ro: 2 added, 0 changed, 0 removed, 0 unchanged, 0 failed\n")
+
+
 # --- secrets, light start, other people's names ---------------------------------------------------------
 
 
