@@ -12,9 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Any, NamedTuple
-
-import httpx
+from typing import NamedTuple
 
 from ..config import Settings
 from ..errors import StreamInterruptedError
@@ -23,6 +21,7 @@ from .limit import Limit, limit_of
 from .loops import PerLoop, call_in
 from .pool import AsyncExchange, AsyncPool, Exchange, Pool
 from .server import FAILURES, Server
+from .unpacking import Unpacker
 from .upload import Upload
 from .whole import WholeAnswer
 
@@ -220,25 +219,23 @@ def _end_in(loop: asyncio.AbstractEventLoop, answer: AsyncExchange, limit: Limit
 
 
 def _unpacked(answer: Exchange) -> Iterable[bytes]:
-    if "content-encoding" not in answer.headers:
-        return answer.body
-    return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer)).iter_bytes()
+    unpacker = Unpacker.of(answer.headers)
+    return answer.body if unpacker is None else _inflated(answer.body, unpacker)
+
+
+def _inflated(body: Iterable[bytes], unpacker: Unpacker) -> Iterator[bytes]:
+    for packed in body:
+        yield from unpacker.feed(packed)
+    unpacker.end()
 
 
 def _aunpacked(answer: AsyncExchange) -> AsyncIterable[bytes]:
-    if "content-encoding" not in answer.headers:
-        return answer.body
-    return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer)).aiter_bytes()
+    unpacker = Unpacker.of(answer.headers)
+    return answer.body if unpacker is None else _ainflated(answer.body, unpacker)
 
 
-class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """An answer's body as httpx takes it."""
-
-    def __init__(self, answer: Any) -> None:
-        self._body = answer.body
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._body)
+async def _ainflated(body: AsyncIterable[bytes], unpacker: Unpacker) -> AsyncIterator[bytes]:
+    async for packed in body:
+        for piece in unpacker.feed(packed):
+            yield piece
+    unpacker.end()

@@ -6,6 +6,7 @@ httpcore carries the requests, which is httpx's own engine; httpx does what is r
 from __future__ import annotations
 
 import ssl
+import zlib
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,9 +39,9 @@ FAILURES = (
     httpcore.ProtocolError,
     httpcore.ProxyError,
     httpcore.ConnectionNotAvailable,  # another thread has closed it in this moment
-    httpx.DecodingError,
+    zlib.error,
 )
-"""What the HTTP library raises when an exchange fails."""
+"""What the libraries raise when an exchange fails."""
 
 _KEPT = 5.0  # seconds that a connection is kept idle: servers end theirs after as many, or more
 _LONGEST = 1 << 16  # bytes of an address

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -79,6 +80,30 @@ def test_a_compressed_answer(run: Run, cut: int | None) -> None:
         else:
             with pytest.raises(TransportError, match=r"GET /api/v1/datasets at .* broke off"):
                 run(url, listed, max_retries=0)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "said"),
+    [
+        (gzip.compress(b" " * (100 << 20)), "gzip", r"its \d+ bytes unpack to more than \d+"),
+        (gzip.compress(gzip.compress(b" " * (1 << 20))), "gzip, gzip", "it is packed as 'gzip, gzip'"),
+        (b"{}", "br", "it is packed as 'br'; ask for 'gzip' in headers="),
+        (gzip.compress(b'{"code": 0}')[:-9], "gzip", "what is packed in it is cut off"),
+    ],
+)
+def test_what_is_not_unpacked(run: Run, body: bytes, encoding: str, said: str) -> None:
+    """A bomb, what hides one, what nobody asked for, half of an answer: a clear error."""
+    broken = pytest.raises(TransportError, match=f"GET /api/v1/datasets at .* broke off: {said}")
+    with serving(http(body, content_encoding=encoding)) as (_, url), broken:
+        run(url, listed, max_retries=0)
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("deflate", zlib.compress), ("identity", bytes)])
+def test_other_ways_to_pack(run: Run, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    """``deflate`` is unpacked as well, ``identity`` is none."""
+    body = pack(b'{"code": 0, "data": [{"id": "d1", "name": "x"}], "total_datasets": 1}')
+    with serving(http(body, content_encoding=encoding)) as (_, url):
+        assert [dataset.id for dataset in run(url, listed)] == ["d1"]
 
 
 def test_no_cookies_are_kept(run: Run) -> None:
