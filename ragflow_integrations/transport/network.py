@@ -99,6 +99,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         self._arriving.transport.abort()
+        await asyncio.sleep(0)  # the loop closes the socket in its next turn
 
     async def start_tls(
         self,

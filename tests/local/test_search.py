@@ -241,7 +241,7 @@ def test_nothing_better_is_left_out(pydoc: tuple[Engine, str], question: str, we
 
 def every_similarity(engine: Engine, query: Retrieval) -> list[float]:
     """The similarity of all chunks to a question, one by one."""
-    asked, [vector] = analyse(query.question), engine._shared.embedder.embed([query.question])
+    asked, [vector] = analyse(query.question), engine.models.embedder().embed([query.question])
     with engine._shared.store.read() as db:
         matrix = engine._shared.matrices.get(db, query.dataset_ids[0])
         terms = {each["row"]: each["terms"] for each in rows(db, "SELECT row, terms FROM chunk_index")}
