@@ -73,6 +73,7 @@ def pull(
 def _moved(
     origin: Origin, source: str, target: RAGFlow, ids: str | Path | None, stage: str, progress: Progress
 ) -> TransferReport:
+    target.list_datasets(page_size=1)  # a wrong address or key is an error, not one note per object
     place = _place_of(ids, source, target)
     with IdMap.at(place) as known, reporting(progress) as report:
         arrival = Arrival(target, known)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ragflow_integrations import ConfigurationError, RAGFlow
+from ragflow_integrations import AuthenticationError, ConfigurationError, NotFoundError, RAGFlow
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.serve import running_server
 from ragflow_integrations.transfer import pull, push
@@ -153,6 +153,18 @@ def test_what_is_refused_is_said(client: RAGFlow, server: RAGFlow, monkeypatch: 
         if "embedding_model is left to the target" in note and "'letters'" in note
     ]
     assert contents(server) == contents(client)
+
+
+def test_a_target_that_is_none_is_an_error(client: RAGFlow, server: RAGFlow) -> None:
+    """A wrong key, or an address that is not RAGFlow's, is raised and no report of failures."""
+    make(client)
+    with RAGFlow("wrong", server.base_url) as stranger, pytest.raises(AuthenticationError):
+        push(client, stranger)
+    with (
+        RAGFlow("key", f"{server.base_url}/elsewhere") as elsewhere,
+        pytest.raises(NotFoundError, match="base_url"),
+    ):
+        push(client, elsewhere)
 
 
 def test_two_at_once_are_refused(client: RAGFlow, target: RAGFlow, tmp_path: Path) -> None:
