@@ -51,7 +51,7 @@ def tenant_of(db: apsw.Connection, key: str, *, column: Literal["token", "beta"]
     """The tenant that a key of the database belongs to, or an embed key (``beta``)."""
     found = None
     for token, tenant_id in db.execute(f"SELECT {column}, tenant_id FROM token"):
-        if same(key, token):
+        if same(key, token) and key != OWN:
             found = str(tenant_id)
     return found
 

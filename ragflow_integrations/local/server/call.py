@@ -22,6 +22,7 @@ __all__ = [
     "Accepted",
     "Call",
     "Handler",
+    "Page",
     "Routes",
     "accepted",
     "accepts",

@@ -143,7 +143,7 @@ def owned(call: Call, message: str = "") -> Row:
 def check_name(name: str) -> None:
     """``Fail`` 102 if a name has more than 128 bytes: its model counts letters."""
     if len(name.encode()) > 128:
-        raise Fail(f"Dataset name length is {len(name.encode())} which is larger than 128")
+        raise Fail(f"Dataset name length is {len(name)} which is large than 128")
 
 
 def _lacks_permission(call: Call, name: str) -> Fail:

@@ -26,6 +26,7 @@ __all__ = [
     "RUNS",
     "add_uploads",
     "check_length",
+    "check_method",
     "delete",
     "detail",
     "download",
@@ -35,6 +36,7 @@ __all__ = [
     "raw",
     "update",
     "upload",
+    "uploaded",
     "uploads",
 ]
 
@@ -78,7 +80,7 @@ def upload(call: Call) -> Response:
         raise Fail('`type` must be one of "local", "web", or "empty".', ARGUMENT)
     added, refused = add_uploads(call, uploads(call))
     as_stored = call.query.get("return_raw_files", "false").lower() == "true"
-    documents = [{key: value for key, value in row.items() if key in _IN_UPLOADS} for row in added]
+    documents = [uploaded(row) for row in added]
     if as_stored:
         documents = [raw({key: value for key, value in row.items() if key != "run"}) for row in documents]
     if refused:
@@ -128,7 +130,7 @@ def update(call: Call) -> Response:
     if "name" in sent and wanted.name != row["name"]:
         _check_new_name(row, wanted.name)
     if "chunk_method" in sent:
-        _check_method(row, wanted.chunk_method)
+        check_method(row, wanted.chunk_method)
     if wanted.pipeline_id:
         raise not_there_yet("ingestion pipelines (`pipeline_id`)")
     fields = wanted.model_dump(include=sent & {"name", "meta_fields", "enabled", "chunk_method"})
@@ -208,6 +210,11 @@ def detail(row: Row) -> Row:
     return {key: value for key, value in row.items() if key != "meta_fields"}
 
 
+def uploaded(row: Row) -> Row:
+    """A document as its upload shows it."""
+    return {key: value for key, value in row.items() if key in _IN_UPLOADS}
+
+
 def raw(row: Row) -> Row:
     """A document under the names that RAGFlow's tables have."""
     numbers = {name: number for number, name in RUNS.items()}
@@ -244,6 +251,14 @@ def check_length(name: str) -> None:
     """``Fail`` 101 if a file's name has more than 255 bytes."""
     if len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME:
         raise Fail(f"File name must be {_LONGEST_NAME} bytes or less.", ARGUMENT)
+
+
+def check_method(row: Row, method: str | None) -> None:
+    """``Fail`` 102 if a document cannot have another chunk method."""
+    if method == "":
+        raise Fail("`chunk_method` (empty string) is not valid")
+    if row["type"] == "visual" or _FIXED_METHOD.search(row["name"]):
+        raise Fail("Not supported yet!")
 
 
 def _add_empty(call: Call) -> Response:
@@ -390,13 +405,6 @@ def _check_new_name(row: Row, name: str) -> None:
     check_length(name)
     if PurePath(name.lower()).suffix != PurePath(row["name"].lower()).suffix:
         raise Fail("The extension of file can't be changed", ARGUMENT)
-
-
-def _check_method(row: Row, method: str | None) -> None:
-    if method == "":
-        raise Fail("`chunk_method` (empty string) is not valid")
-    if row["type"] == "visual" or _FIXED_METHOD.search(row["name"]):
-        raise Fail("Not supported yet!")
 
 
 ROUTES: Routes = {

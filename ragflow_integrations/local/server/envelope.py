@@ -14,6 +14,7 @@ __all__ = [
     "EXCEPTION",
     "JSON",
     "NOT_FOUND",
+    "PERMISSION",
     "SERVER",
     "UNAUTHORIZED",
     "Fail",
@@ -25,6 +26,7 @@ __all__ = [
 EXCEPTION = 100
 ARGUMENT = 101
 DATA = 102
+PERMISSION = 108
 AUTHENTICATION = 109
 UNAUTHORIZED = 401
 NOT_FOUND = 404

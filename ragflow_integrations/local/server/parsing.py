@@ -10,7 +10,17 @@ from . import datasets
 from .call import Call, Routes, without_repeats
 from .envelope import AUTHENTICATION, EXCEPTION, Fail, answered, succeeded
 
-__all__ = ["ROUTES", "parse", "start_chunking", "stop", "stop_chunking"]
+__all__ = [
+    "ROUTES",
+    "counted",
+    "document_ids",
+    "ingest",
+    "parse",
+    "split",
+    "start_chunking",
+    "stop",
+    "stop_chunking",
+]
 
 Row = dict[str, Any]
 
@@ -19,32 +29,32 @@ _CANNOT_STOP = "Can't stop parsing document that has not started or already comp
 
 def start_chunking(call: Call) -> Response:
     """``POST /datasets/{id}/chunks``: the known documents are started even if others are unknown."""
-    ids, repeated = _document_ids(call)
-    known, unknown = _split(call, ids)
+    ids, repeated = document_ids(call)
+    known, unknown = split(call, ids)
     if any(row["run"] == "RUNNING" for row in known):
         raise Fail("Can't parse document that is currently being processed")
     call.engine.start_parsing([row["id"] for row in known])
     if unknown:
         raise Fail(f"Documents not found: {unknown}")
-    return answered({"success_count": len(known), "errors": repeated}) if repeated else answered()
+    return counted(known, repeated)
 
 
 def stop_chunking(call: Call) -> Response:
     """``DELETE /datasets/{id}/chunks``."""
-    ids, repeated = _document_ids(call)
-    known, unknown = _split(call, ids)
+    ids, repeated = document_ids(call)
+    known, unknown = split(call, ids)
     if unknown:
         raise Fail(f"you don't own the document {unknown[0]}")
     if any(row["run"] != "RUNNING" for row in known):
         raise Fail(_CANNOT_STOP, data={"error_code": "DOC_STOP_PARSING_INVALID_STATE"})
     call.engine.stop_parsing([row["id"] for row in known])
-    return answered({"success_count": len(known), "errors": repeated}) if repeated else answered()
+    return counted(known, repeated)
 
 
 def parse(call: Call) -> Response:
     """``POST /datasets/{id}/documents/parse``."""
-    ids, errors = _document_ids(call)
-    known, unknown = _split(call, ids)
+    ids, errors = document_ids(call)
+    known, unknown = split(call, ids)
     idle = [row["id"] for row in known if row["run"] != "RUNNING"]
     call.engine.start_parsing(idle)
     if unknown:
@@ -54,8 +64,8 @@ def parse(call: Call) -> Response:
 
 def stop(call: Call) -> Response:
     """``POST /datasets/{id}/documents/stop``."""
-    ids, errors = _document_ids(call)
-    known, unknown = _split(call, ids)
+    ids, errors = document_ids(call)
+    known, unknown = split(call, ids)
     if unknown:
         raise Fail(f"Documents not found: {unknown}")
     stopped = [row for row in known if row["run"] in ("RUNNING", "CANCEL")]
@@ -83,7 +93,13 @@ def ingest(call: Call) -> Response:
     return succeeded(True)
 
 
-def _document_ids(call: Call) -> tuple[list[str], list[str]]:
+def counted(known: list[Row], repeated: list[str]) -> Response:
+    """Success: only if ids were there twice, how many documents there are and which ids those are."""
+    return answered({"success_count": len(known), "errors": repeated}) if repeated else answered()
+
+
+def document_ids(call: Call) -> tuple[list[str], list[str]]:
+    """The body's ``document_ids`` once each, and a complaint about each that is there twice."""
     datasets.owned(call, f"You don't own the dataset {call.path['dataset_id']}.")
     given = call.json().get("document_ids")
     if not given or not isinstance(given, list):
@@ -91,7 +107,8 @@ def _document_ids(call: Call) -> tuple[list[str], list[str]]:
     return without_repeats(given, "document")
 
 
-def _split(call: Call, ids: list[str]) -> tuple[list[Row], list[str]]:
+def split(call: Call, ids: list[str]) -> tuple[list[Row], list[str]]:
+    """The documents of the dataset of the path that are known, and the other ids."""
     found = {identifier: call.engine.get_document(identifier) for identifier in ids}
     known = [
         row for row in found.values() if row is not None and row["dataset_id"] == call.path["dataset_id"]

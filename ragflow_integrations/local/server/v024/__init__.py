@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..dialect import Dialect, joined
 from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail
-from . import memories, system
+from . import datasets, documents, indexes, memories, parsing, system
 
 __all__ = ["V024"]
 
@@ -47,8 +47,17 @@ def _wrong_embed_key() -> Fail:
 
 V024 = Dialect(
     version=system.VERSION,
-    routes=joined(memories.ROUTES, system.ROUTES),
+    routes=joined(
+        datasets.ROUTES,
+        documents.ROUTES,
+        indexes.ROUTES,
+        memories.ROUTES,
+        parsing.ROUTES,
+        system.ROUTES,
+    ),
     open_routes=system.OPEN_ROUTES,
+    bot_routes=joined(documents.BOT_ROUTES),
+    refusing=indexes.REFUSING,
     key_in=_key_in,
     wrong_key=_wrong_key,
     embed_key_in=_embed_key_in,

@@ -1,0 +1,35 @@
+"""Query parameters as v0.24 reads them: each once, numbers strictly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..call import Call, Page
+from ..envelope import EXCEPTION, Fail
+
+__all__ = ["number", "page_of", "query_once"]
+
+_MOST = 10_000  # rows a page; v0.24 itself has no limit
+
+
+def query_once(call: Call) -> dict[str, Any]:
+    """The query's parameters, of those that are repeated the first."""
+    return {name: call.query.getlist(name)[0] for name in call.query}
+
+
+def number(call: Call, name: str, default: int) -> int:
+    """A number of the query; ``Fail`` 100 if it is none."""
+    text = call.query.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise Fail(f"`{name}` should be a number, got {text!r}", EXCEPTION, data=None) from None
+
+
+def page_of(call: Call, default_size: int = 30) -> Page:
+    """``page`` and ``page_size`` of a list; page 0 is the first one, ``Fail`` 100 for what is below or huge."""
+    page, size = number(call, "page", 1), number(call, "page_size", default_size)
+    if page < 0 or not 0 <= size <= _MOST:
+        message = f"`page` should be 1 or more and `page_size` up to {_MOST}, got {page} and {size}"
+        raise Fail(message, EXCEPTION, data=None)
+    return {"page": page or 1, "page_size": size}
