@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .embed import FUNCTION_WORDS
-from .parse_markdown import is_heading
+from .parsing.markdown import is_heading
 from .rank import analyse
 from .words import words
 

@@ -10,10 +10,11 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from . import index
+from . import index, parents
 from .embed import Embedder
 from .fields import chunk_id, dumped, loaded, now_ms
 from .index import match
+from .parsing import Chunk
 from .problems import Missing
 from .rank import analyse, index_terms
 from .store import Row, conditions, page_of, row, rows, scalar
@@ -33,6 +34,7 @@ __all__ = [
     "wire",
 ]
 
+_KEPT = "place, positions_json, doc_type, tags_json, mom_id"  # when a chunk's text is changed
 _COLUMNS = "chunk.*, document.name AS document_name"
 _TITLE_SHARE = 0.1  # of the vector, as RAGFlow's filename_embd_weight
 
@@ -41,9 +43,7 @@ _TITLE_SHARE = 0.1  # of the vector, as RAGFlow's filename_embd_weight
 class Prepared:
     """A chunk with all that is computed from it before the transaction begins."""
 
-    content: str
-    important_keywords: Sequence[str]
-    questions: Sequence[str]
+    chunk: Chunk
     token_count: int
     terms: str
     vector: NDArray[np.float32]
@@ -52,39 +52,35 @@ class Prepared:
 def prepare(
     embedder: Embedder,
     title: str,
-    contents: Sequence[str],
-    *,
-    important_keywords: Sequence[str] = (),
-    questions: Sequence[str] = (),
+    found: Sequence[Chunk],
 ) -> list[Prepared]:
     """Tokens, terms and vectors of chunks of the document named ``title``.
 
     ``questions`` stand for the content in the vector, as on RAGFlow.
     """
-    texts = ["\n".join(questions)] if questions else list(contents)
+    texts = ["\n".join(chunk.questions) or chunk.content for chunk in found]
     embedded = embedder.embed([title, *texts])
     mixed = _TITLE_SHARE * embedded[0] + (1 - _TITLE_SHARE) * embedded[1:]
     vectors = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)
     return [
         Prepared(
-            content=content,
-            important_keywords=list(important_keywords),
-            questions=list(questions),
-            token_count=count_tokens(content),
-            terms=_terms(title, content, important_keywords, questions),
+            chunk=chunk,
+            token_count=chunk.token_count or count_tokens(chunk.content),
+            terms=_terms(title, chunk.content, chunk.important_keywords, chunk.questions),
             vector=vector,
         )
-        for content, vector in zip(contents, vectors.astype(np.float32), strict=True)
+        for chunk, vector in zip(found, vectors.astype(np.float32), strict=True)
     ]
 
 
 def add(db: apsw.Connection, document: Row, prepared: Sequence[Prepared], *, parsed: bool) -> list[str]:
     """Store, index and count chunks of a document; one with the same text is replaced. Returns their ids."""
-    by_id = {chunk_id(each.content, document["id"]): each for each in prepared}
+    by_id = {chunk_id(each.chunk.content, document["id"]): each for each in prepared}
     _remove(db, document, _numbers(db, document["id"], list(by_id)))
     fixed = {"available": int(document["status"] == "1"), "create_time": now_ms()}
     for place, (identifier, each) in enumerate(by_id.items()):
         _insert(db, document, each, {"id": identifier, "place": place if parsed else None, **fixed})
+    parents.add(db, document["id"], ((each.chunk.parent, each.chunk.positions) for each in prepared))
     _count(db, document, len(by_id), sum(each.token_count for each in by_id.values()))
     return list(by_id)
 
@@ -93,7 +89,7 @@ def replace(
     db: apsw.Connection, document: Row, identifier: str, prepared: Prepared, *, available: bool
 ) -> None:
     """Put something else in the place of a stored chunk, under its id; ``Missing`` if it is gone."""
-    sql = "SELECT row, place, create_time FROM chunk WHERE id = ? AND document_id = ?"
+    sql = f"SELECT row, create_time, {_KEPT} FROM chunk WHERE id = ? AND document_id = ?"
     old = row(db, sql, (identifier, document["id"]))
     if old is None:
         raise Missing(f"Can't find this chunk {identifier}")
@@ -116,7 +112,6 @@ def switch(db: apsw.Connection, document: Row, ids: Sequence[str] | None, on: bo
 def wire(stored: Row) -> Row:
     """A stored chunk (with ``document_name``) as RAGFlow lists it."""
     chunk = loaded(stored)
-    place = chunk["place"]
     return {
         "id": chunk["id"],
         "content": chunk["content"],
@@ -124,12 +119,12 @@ def wire(stored: Row) -> Row:
         "docnm_kwd": chunk["document_name"],
         "dataset_id": chunk["dataset_id"],
         "important_keywords": chunk["important_keywords"],
-        "tag_kwd": [],
+        "tag_kwd": chunk["tags"],
         "questions": chunk["questions"],
         "image_id": "",
-        "doc_type_kwd": "text",
+        "doc_type_kwd": chunk["doc_type"],
         "available": bool(chunk["available"]),
-        "positions": [] if place is None else [[place + 1, *[place] * 4]],
+        "positions": chunk["positions"],
         "create_timestamp": chunk["create_time"] / 1000,
     }
 
@@ -182,6 +177,8 @@ def listed(db: apsw.Connection, document_id: str, **filters: Unpack[Filters]) ->
 
 def delete(db: apsw.Connection, document: Row, ids: Sequence[str] | None) -> int:
     """Delete these chunks of a document (None: all) from table and index; unknown ids are passed over."""
+    if ids is None:
+        parents.delete(db, document["id"])
     return _remove(db, document, _numbers(db, document["id"], ids))
 
 
@@ -194,14 +191,19 @@ def retitle(db: apsw.Connection, document: Row) -> None:
 
 
 def _insert(db: apsw.Connection, document: Row, prepared: Prepared, fixed: Row) -> None:
-    """Store and index one chunk; ``fixed`` is ``id place available create_time``."""
+    """Store and index one chunk; ``fixed`` is ``id place available create_time`` and what is to be kept."""
+    chunk = prepared.chunk
     values = {
         "dataset_id": document["dataset_id"],
         "document_id": document["id"],
-        "content": prepared.content,
-        "important_keywords_json": dumped(prepared.important_keywords),
-        "questions_json": dumped(prepared.questions),
+        "content": chunk.content,
+        "important_keywords_json": dumped(chunk.important_keywords),
+        "questions_json": dumped(chunk.questions),
         "token_count": prepared.token_count,
+        "positions_json": dumped(chunk.positions),
+        "doc_type": chunk.doc_type,
+        "tags_json": dumped(chunk.tags),
+        "mom_id": parents.parent_id(chunk.parent),
         **fixed,
     }
     db.execute(

@@ -50,7 +50,7 @@ _NONE = "{}"  # metadata, as stored
 _OWNED = "dataset_id IN (SELECT id FROM dataset WHERE tenant_id = ?)"
 _DOC = (
     "msg eml doc docx ppt pptx yml xml htm html json jsonl ldjson csv txt ini xls xlsx wps rtf hlp pages numbers key"
-    " md mdx py js java c cpp h php go ts sh cs kt sql epub markdown tsv"
+    " md mdx py js java c cpp h php go ts sh cs kt sql epub markdown tsv ods odt"
 )
 _AURAL = "wav flac ape alac wavpack wv mp3 aac ogg vorbis opus"
 _VISUAL = (

@@ -13,25 +13,28 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from . import blobs, chunks, datasets, documents
-from .chunk import chunk_document
+from .enrich import enriched, is_asked_for
 from .fields import iso, now_ms
 from .models import Models
-from .parse import ParseError
+from .parsing import Chunk, ParseError
+from .parsing.pool import ParserProcess
 from .problems import InUse, Problem, Refused
-from .store import Row, Store, row
+from .store import Row, Store, row, scalar
 
 __all__ = ["Parser", "start", "stop"]
 
 _log = logging.getLogger(__name__)
 _BATCH = 64  # chunks embedded between two looks at whether the job was cancelled
 _TELL = 0.3  # seconds between two reports of a document's progress
-_PATIENCE = 5.0  # seconds that closing waits for a document that is being cut into chunks
+_READ, _EMBEDDED = 0.4, 0.9  # progress when the file is read, and when its chunks have their vectors
+_PATIENCE = 5.0  # seconds that closing waits for the current batch
 _RETRY = 0.25  # seconds between two tries for another process's lock
 _NEXT = "SELECT id, document_id FROM job ORDER BY id LIMIT 1"
 
@@ -78,8 +81,8 @@ class Parser:
     """Works the queue off in a thread, which lives only while there is something to do."""
 
     def __init__(self, store: Store, models: Models) -> None:
+        self._tools = _Tools(store, models, ParserProcess())
         self._store = store
-        self._models = models
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -95,11 +98,12 @@ class Parser:
                 self._thread.start()
 
     def close(self) -> None:
-        """Stop after the current batch; what is not finished stays queued.
+        """Stop after the current batch; what is not finished stays queued, and the process that parses ends.
 
-        A thread that is cutting a huge document is left to itself after 5 seconds: it writes nothing any more.
+        A thread that waits for an embedding model is left to itself after 5 seconds: it writes nothing any more.
         """
         self._closing.set()
+        self._tools.process.close()
         with self._lock:
             thread = self._thread
         if thread is not None:
@@ -130,17 +134,26 @@ class Parser:
                     job = row(db, _NEXT)
                 if job is None:
                     return
-                _Task(self._store, self._models, self._closing, job).run()
+                _Task(self._tools, self._closing, job).run()
         if not sole:
             self._closing.wait(_RETRY)
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """What the parsing of all documents has in common."""
+
+    store: Store
+    models: Models
+    process: ParserProcess
 
 
 class _Task:
     """The parsing of one document."""
 
-    def __init__(self, store: Store, models: Models, closing: threading.Event, job: Row) -> None:
-        self._store = store
-        self._models = models
+    def __init__(self, tools: _Tools, closing: threading.Event, job: Row) -> None:
+        self._tools = tools
+        self._store = tools.store
         self._closing = closing
         self._job = job["id"]
         self._document = job["document_id"]
@@ -149,8 +162,8 @@ class _Task:
 
     def run(self) -> None:
         try:
-            name, contents = self._chunked()
-            self._finish(name, self._prepared(name, contents))
+            name, found = self._chunked()
+            self._finish(name, self._prepared(name, found))
         except (_Cancelled, _Closing):
             return
         except InUse:  # another process is writing: the job stays queued
@@ -161,26 +174,42 @@ class _Task:
             _log.exception("document %s could not be parsed", self._document)
             self._fail(f"{type(error).__name__}: {error}")
 
-    def _chunked(self) -> tuple[str, list[str]]:
+    def _chunked(self) -> tuple[str, list[Chunk]]:
         with self._store.read() as db:
             found = self._row(db)
-            self._embedder = datasets.embedder(db, found["dataset_id"], self._models)
+            self._embedder = datasets.embedder(db, found["dataset_id"], self._tools.models)
             data = blobs.read(db, found["sha256"])
-        contents = chunk_document(
+            settings = scalar(db, "SELECT settings_json FROM dataset WHERE id = ?", (found["dataset_id"],))
+        config = json.loads(found["parser_config_json"])
+        cut = self._tools.process.parse(
             found["name"],
             data,
             chunk_method=found["chunk_method"],
-            parser_config=json.loads(found["parser_config_json"]),
+            parser_config=config,
+            language=json.loads(settings)["language"],
+            tell=self._heard,
         )
-        self._lines.append(_line(f"Generate {len(contents)} chunks"))
-        return found["name"], contents
+        self._lines.append(_line(f"Generate {len(cut)} chunks"))
+        return found["name"], list(self._enriched(cut, config)) if is_asked_for(config) else cut
 
-    def _prepared(self, name: str, contents: Sequence[str]) -> list[chunks.Prepared]:
+    def _heard(self, share: float, line: str) -> None:
+        if line:
+            self._lines.append(_line(line))
+        self._tell(_READ * share)
+
+    def _enriched(self, cut: Sequence[Chunk], config: Row) -> Iterator[Chunk]:
+        self._lines.append(_line("Start to generate keywords and questions for every chunk"))
+        llm = self._tools.models.needed_llm("parser_config.auto_keywords and auto_questions")
+        for chunk in enriched(cut, config, llm):
+            self._tell(_READ)
+            yield chunk
+
+    def _prepared(self, name: str, found: Sequence[Chunk]) -> list[chunks.Prepared]:
         begun = time.monotonic()
         prepared: list[chunks.Prepared] = []
-        for start in range(0, len(contents), _BATCH):
-            self._tell(0.1 + 0.8 * start / len(contents))
-            prepared += chunks.prepare(self._embedder, name, contents[start : start + _BATCH])
+        for start in range(0, len(found), _BATCH):
+            self._tell(_READ + (_EMBEDDED - _READ) * start / len(found))
+            prepared += chunks.prepare(self._embedder, name, found[start : start + _BATCH])
         self._lines.append(_line(f"Embedding chunks ({time.monotonic() - begun:.2f}s)"))
         return prepared
 

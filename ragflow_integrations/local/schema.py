@@ -254,4 +254,22 @@ UPDATE session SET user_id = (SELECT tenant_id FROM chat WHERE id = chat_id);
 ALTER TABLE session ADD COLUMN embedded INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS = (_FIRST, _TENANTS, _MEMORIES, _AGENTS, _SESSIONS)
+# What chunks are besides their text: where they stand, what they are, which tags they have, what they are a part of.
+_PARSING = """
+ALTER TABLE chunk ADD COLUMN positions_json TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE chunk ADD COLUMN doc_type TEXT NOT NULL DEFAULT 'text';
+ALTER TABLE chunk ADD COLUMN tags_json TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE chunk ADD COLUMN mom_id TEXT NOT NULL DEFAULT '';
+UPDATE chunk SET positions_json = printf('[[%d,%d,%d,%d,%d]]', place + 1, place, place, place, place)
+WHERE place IS NOT NULL;
+
+CREATE TABLE parent(
+    document_id TEXT NOT NULL REFERENCES document(id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    content TEXT NOT NULL,
+    positions_json TEXT NOT NULL,
+    PRIMARY KEY(document_id, id)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_FIRST, _TENANTS, _MEMORIES, _AGENTS, _SESSIONS, _PARSING)

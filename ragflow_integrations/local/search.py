@@ -18,7 +18,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from . import chunks, documents
+from . import chunks, documents, parents
 from .fields import dumped
 from .index import match
 from .matrix import Matrices, Matrix, Numbers, Vectors
@@ -83,7 +83,7 @@ def retrieve(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: V
     numbers, cosines = _candidates(db, matrices, query, analysed, asked)
     scored = _scored(db, query, analysed, numbers[block : block + window], cosines[block : block + window])
     page = scored[start - block : start - block + query.page_size]
-    listed = [_wire(each, analysed if query.highlight else None) for each in page]
+    listed = parents.put_in_place(db, [_wire(each, analysed if query.highlight else None) for each in page])
     _show_metadata(db, listed, query)
     return Retrieved(total=len(scored), chunks=listed, doc_aggs=_doc_aggs(scored))
 
@@ -219,13 +219,18 @@ def _wire(stored: Row, highlighted: Query | None) -> Row:
         "document_keyword": chunk["docnm_kwd"],
         "image_id": "",
         "positions": chunk["positions"],
-        "doc_type_kwd": "text" if stored["place"] is None else "",
-        "mom_id": "",
+        "doc_type_kwd": _shown_type(stored),
+        "mom_id": stored["mom_id"],
         "row_id": None,
     }
     if highlighted is not None:
         result["highlight"] = _highlight(chunk["content"], highlighted)
     return result
+
+
+def _shown_type(stored: Row) -> str:
+    """As in RAGFlow, which has no type for text that it has parsed."""
+    return "" if stored["doc_type"] == "text" and stored["place"] is not None else str(stored["doc_type"])
 
 
 def _show_metadata(db: apsw.Connection, listed: Sequence[Row], query: Retrieval) -> None:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ragflow_integrations.local.chunk import chunk_document
+from ragflow_integrations.local.parsing import chunk_document
 
 CONFIG = {"chunk_token_num": 128, "delimiter": "\n"}
 _DATA = Path(__file__).parents[1] / "data"
@@ -32,6 +32,6 @@ def chunks() -> dict[tuple[str, int], str]:
     found = {}
     for topic in sorted(TOPICS):
         name, data = f"{topic}.txt", TOPICS[topic].encode()
-        for number, text in enumerate(chunk_document(name, data, chunk_method="naive", parser_config=CONFIG)):
-            found[name, number] = text
+        cut = chunk_document(name, data, chunk_method="naive", parser_config=CONFIG)
+        found |= {(name, number): chunk.content for number, chunk in enumerate(cut)}
     return found

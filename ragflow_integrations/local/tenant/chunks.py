@@ -10,6 +10,7 @@ import apsw
 from .. import chunks, datasets, documents, search
 from ..embed import Embedder
 from ..models import question_vector
+from ..parsing import Chunk
 from ..problems import Refused
 from ..search import Retrieval, Retrieved
 from ..store import Row
@@ -36,9 +37,7 @@ class ChunkCalls(Part):
         prepared = chunks.prepare(
             embedder,
             document["name"],
-            [content],
-            important_keywords=important_keywords,
-            questions=questions,
+            [Chunk(content, important_keywords=important_keywords, questions=questions)],
         )
         with self._shared.store.write() as db:
             document = documents.get(db, self.tenant_id, document_id)
@@ -67,8 +66,10 @@ class ChunkCalls(Part):
             old = chunks.get(db, self.tenant_id, chunk_id)
             embedder = datasets.embedder(db, old["dataset_id"], self._shared.models)
         new = {**old, **fields}
-        kept = {key: new[key] for key in ("important_keywords", "questions")}
-        [prepared] = chunks.prepare(embedder, old["docnm_kwd"], [new["content"]], **kept)
+        chunk = Chunk(
+            new["content"], important_keywords=new["important_keywords"], questions=new["questions"]
+        )
+        [prepared] = chunks.prepare(embedder, old["docnm_kwd"], [chunk])
         with self._shared.store.write() as db:
             document = documents.get(db, self.tenant_id, old["document_id"])
             chunks.replace(db, document, chunk_id, prepared, available=new["available"])

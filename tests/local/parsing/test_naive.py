@@ -9,21 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragflow_integrations.local.chunk import chunk_document
-from ragflow_integrations.local.parse import ParseError
+from ragflow_integrations.local.parsing import ParseError, chunk_document
 from ragflow_integrations.local.tokens import count_tokens
+from tests.local.parsing.files import cut as cut_whole
+from tests.local.parsing.files import docx, word_table, xlsx
 from tests.local.truth import CONFIG, TOPICS, recorded
 
 
 def chunks(name: str, text: str, **config: Any) -> list[str]:
-    return chunk_document(name, text.encode(), chunk_method="naive", parser_config=config)
+    return cut(name, text.encode(), config)
+
+
+def cut(name: str, data: bytes, config: dict[str, Any]) -> list[str]:
+    found = chunk_document(name, data, chunk_method="naive", parser_config=config)
+    return [chunk.content for chunk in found]
 
 
 @pytest.mark.parametrize("document", recorded("truth_chunking"), ids=lambda document: document["document"])
 def test_same_chunks_as_ragflow(document: dict[str, Any]) -> None:
     """Every chunk of the recorded documents has the recorded length and text."""
     data = TOPICS[document["document"].removesuffix(".txt")].encode()
-    found = chunk_document(document["document"], data, chunk_method="naive", parser_config=CONFIG)
+    found = cut(document["document"], data, CONFIG)
     assert [(len(chunk), hashlib.sha1(chunk.strip().encode()).hexdigest()) for chunk in found] == [
         (chunk["length"], chunk["sha1_stripped"]) for chunk in document["chunks"]
     ]
@@ -114,6 +120,36 @@ def test_markdown_overlap() -> None:
     ]
 
 
+def test_children() -> None:
+    """With ``children_delimiter`` chunks are cut again; each part keeps its delimiter and knows its parent."""
+    found = cut_whole("a.txt", b"One. Two!\n Three.", children_delimiter="`. `!", chunk_token_num=100)
+    assert [chunk.content for chunk in found] == ["\nOne. ", "Two!", "\n Three."]
+    assert {chunk.parent for chunk in found} == {"One. Two!\n Three."}
+    assert {str(chunk.positions) for chunk in found} == {"[[1, 0, 0, 0, 0]]"}
+    nested = {"use_parent_child": True, "children_delimiter": "!"}
+    assert len(cut_whole("a.txt", b"One. Two!\n Three.", parent_child=nested)) == 2
+
+
+def test_docx_text_and_tables() -> None:
+    """A docx's paragraphs fill chunks, tables are chunks of their own where they stand and are never cut."""
+    data = docx("one two three", word_table(["a", "b"], ["c", "d"]), "four", "five six", "seven")
+    found = cut_whole("a.docx", data, chunk_token_num=4)
+    assert [(chunk.doc_type, chunk.content) for chunk in found] == [
+        ("text", "one two three\nfour"),
+        ("table", "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>"),
+        ("text", "five six\nseven"),
+    ]
+
+
+def test_html4excel() -> None:
+    """Sheets become HTML tables of twelve rows, each with the head and the sheet's name."""
+    rows = [["n"], *([number] for number in range(14))]
+    first, second = (chunk.content for chunk in cut_whole("a.xlsx", xlsx({"S<1>": rows}), html4excel=True))
+    assert first.startswith("\n<table><caption>S&lt;1&gt;</caption><tr><th>n</th></tr><tr><td>0</td></tr>")
+    assert first.count("<td>") == 12
+    assert second.endswith("<tr><th>n</th></tr><tr><td>12</td></tr><tr><td>13</td></tr></table>")
+
+
 def test_html_page() -> None:
     """A page's blocks are chunked like text, its tables last."""
     page = "<body><h1>Head</h1><table><tr><td>1</td></tr></table><p>Text &amp; more</p></body>"
@@ -131,10 +167,11 @@ def test_html_long_block_is_cut() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "method", "config", "reason"),
     [
-        ("a.txt", "x", "paper", {}, "chunk_method 'paper': use 'naive'"),
-        ("a.txt", "x", "naive", {"parent_child": {"use_parent_child": True}}, "parent_child"),
+        ("a.txt", "x", "paper", {}, "'paper' takes pdf files, not 'a.txt'"),
+        ("a.txt", "x", "picture", {}, "does not have the chunk method 'picture'; a RAGFlow server has it"),
+        ("a.txt", "x", "magic", {}, "no chunk method 'magic': use one of naive, one, qa"),
+        ("a.txt", "x", "naive", {"pages": [1, 2]}, r"parser_config.pages is \[1, 2\]"),
         ("a.txt", "x", "naive", {"chunk_token_num": "many"}, "parser_config.chunk_token_num is 'many'"),
-        ("a.docx", "x", "naive", {}, "a.docx"),
         ("a.txt", "", "naive", {}, "empty"),
         ("a.html", "<body><script>x</script></body>", "naive", {}, "no text"),
         ("a.txt", ";;;", "naive", {"delimiter": ";"}, "no text"),
