@@ -4,7 +4,7 @@
 CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 python)
 BIN := .venv/bin
 
-.PHONY: help quickstart test test-live lint types notebooks bench pythons sync fix clean
+.PHONY: help quickstart test test-live lint types notebooks bench soak pythons sync fix clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ notebooks: .venv/.dev ## execute the notebooks and keep their outputs
 
 bench: .venv/.dev ## measure against the official SDK and raw httpx, write benchmarks/RESULTS.md (SHORT=1: a minute)
 	$(BIN)/python -m benchmarks $(if $(SHORT),--short)
+
+soak: .venv/.dev ## hours of trouble for the local engine: kills, load, full disks, nonsense (TRIALS="kills --rounds 20")
+	$(BIN)/python -m tests.soak $(TRIALS)
 
 pythons: .venv/.pip ## the example and the client's tests on each Python there is, 3.11 to 3.14 (VERSIONS="3.13")
 	nice $(BIN)/python tools/pythons.py $(VERSIONS)
