@@ -126,6 +126,7 @@ def retrieval_for(chat: Row, question: Question, text: str, document_ids: Sequen
         similarity_threshold=chat["similarity_threshold"],
         vector_similarity_weight=chat["vector_similarity_weight"],
         top_k=max(1, chat["top_k"]),
+        rerank_id=chat["rerank_id"] or "",
         metadata_fields=question.metadata_fields,
     )
 

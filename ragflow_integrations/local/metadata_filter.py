@@ -11,7 +11,7 @@ from typing import Any
 
 from .metadata import Condition, Filter, matching, summary
 from .models import LLM
-from .rewording import asked_of
+from .wording import asked_of
 
 __all__ = ["chosen", "wanted"]
 

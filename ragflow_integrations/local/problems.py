@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["InUse", "Missing", "ModelFailed", "Problem", "Refused", "Taken"]
+__all__ = ["DifferentEmbedders", "InUse", "Missing", "ModelFailed", "Problem", "Refused", "Taken"]
 
 
 class Problem(Exception):
@@ -27,3 +27,7 @@ class InUse(Problem):
 
 class ModelFailed(Problem):
     """A model that was asked did not answer, or not with what a model of its kind answers."""
+
+
+class DifferentEmbedders(Refused):
+    """Datasets whose vectors cannot be compared are to be searched together."""

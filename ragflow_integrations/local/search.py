@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import apsw
@@ -26,7 +26,7 @@ from .rank import Query, analyse, similarity, term_similarity
 from .store import Row, rows, scalar
 from .words import words
 
-__all__ = ["Retrieval", "Retrieved", "retrieve"]
+__all__ = ["Retrieval", "Retrieved", "page", "picked", "window"]
 
 Scores = NDArray[np.float64]
 
@@ -46,6 +46,9 @@ class Retrieval:
     """A question and how to search: the request body of ``POST /api/v1/retrieval``, with its defaults.
 
     ``document_ids`` None means all. Each chunk shows these ``metadata_fields`` of its document, None means all.
+    ``rerank_id`` names the reranker whose scores take the place of the vectors'; ``keyword`` and ``cross_languages``
+    have a language model put terms and translations to the question, and with ``toc_enhance`` it picks sections of
+    the best document by their headings.
     """
 
     question: str
@@ -57,6 +60,10 @@ class Retrieval:
     vector_similarity_weight: float = 0.3
     top_k: int = 1024
     highlight: bool = False
+    rerank_id: str = ""
+    keyword: bool = False
+    cross_languages: Sequence[str] = ()
+    toc_enhance: bool = False
     metadata_fields: Collection[str] | None = ()
 
 
@@ -69,27 +76,52 @@ class Retrieved:
     doc_aggs: list[Row] = field(default_factory=list)
 
 
-def retrieve(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: Vectors) -> Retrieved:
-    """One page of chunks for a question, whose vector is ``asked``; nothing for an empty one.
+def window(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: Vectors) -> list[Row]:
+    """The stored chunks of the window of a page, each with ``term_similarity`` and ``vector_similarity``.
 
-    The datasets must have vectors of the embedder that made ``asked``.
+    ``asked`` is the question's vector, of the embedder that made those of the datasets.
     """
-    if not query.question.strip():
-        return Retrieved()
-    window = _window(query.page_size)
+    size = _window_size(query)
     start = (query.page - 1) * query.page_size
-    block = start - start % window
+    block = start - start % size
     analysed = analyse(query.question)
     numbers, cosines = _candidates(db, matrices, query, analysed, asked)
-    scored = _scored(db, query, analysed, numbers[block : block + window], cosines[block : block + window])
-    page = scored[start - block : start - block + query.page_size]
-    listed = parents.put_in_place(db, [_wire(each, analysed if query.highlight else None) for each in page])
+    return _scored(db, analysed, numbers[block : block + size], cosines[block : block + size])
+
+
+def page(db: apsw.Connection, query: Retrieval, found: Sequence[Row]) -> Retrieved:
+    """The page of a window, by RAGFlow's mixed similarity."""
+    ranked = _ranked(query, found)
+    start = (query.page - 1) * query.page_size % _window_size(query)
+    highlighted = analyse(query.question) if query.highlight else None
+    shown = [_wire(each, highlighted) for each in ranked[start : start + query.page_size]]
+    listed = parents.put_in_place(db, shown)
     _show_metadata(db, listed, query)
-    return Retrieved(total=len(scored), chunks=listed, doc_aggs=_doc_aggs(scored))
+    return Retrieved(total=len(ranked), chunks=listed, doc_aggs=_doc_aggs(ranked))
 
 
-def _window(page_size: int) -> int:
-    return 30 if page_size <= 1 else math.ceil(64 / page_size) * page_size
+def picked(db: apsw.Connection, query: Retrieval, similarities: Mapping[str, float]) -> list[Row]:
+    """Chunks by their ids with a similarity that something else than words and vectors gave them."""
+    number = "SELECT row FROM chunk WHERE id IN (SELECT value FROM json_each(?))"
+    numbers = [row for (row,) in db.execute(number, (dumped(list(similarities)),))]
+    highlighted = analyse(query.question) if query.highlight else None
+    listed = []
+    for each in rows(db, _SELECT, (str(numbers),)):
+        score = similarities[each["id"]]
+        scores = dict.fromkeys(("similarity", "vector_similarity", "term_similarity"), score)
+        listed.append(_wire(each | scores, highlighted))
+    _show_metadata(db, listed, query)
+    return listed
+
+
+def _window_size(query: Retrieval) -> int:
+    """A whole number of pages; a reranker is given no more than ``top_k``."""
+    pages = math.ceil(64 / query.page_size)
+    if query.page_size <= 1:
+        return min(30, query.top_k) if query.rerank_id else 30
+    if query.rerank_id:
+        pages = min(pages, math.ceil(query.top_k / query.page_size))
+    return pages * query.page_size
 
 
 def _candidates(
@@ -183,19 +215,25 @@ def _numbers_of(db: apsw.Connection, document_ids: Sequence[str]) -> Numbers:
     return np.fromiter((number for (number,) in db.execute(sql, (dumped(list(document_ids)),))), np.int64)
 
 
-def _scored(
-    db: apsw.Connection, query: Retrieval, analysed: Query, numbers: Numbers, cosines: Vectors
-) -> list[Row]:
-    """The candidates over the threshold as rows with RAGFlow's three similarities, best first."""
-    weight = query.vector_similarity_weight
-    threshold = query.similarity_threshold if weight > 0 else 0.0
+def _scored(db: apsw.Connection, analysed: Query, numbers: Numbers, cosines: Vectors) -> list[Row]:
+    """The candidates as rows with the similarities of their terms and vectors."""
     by_number = dict(zip(numbers.tolist(), cosines.tolist(), strict=True))
     found = rows(db, _SELECT, (str(list(by_number)),))
     for each in found:
         each["term_similarity"] = term_similarity(analysed, each.pop("terms"))
         each["vector_similarity"] = by_number[each["row"]]
-        each["similarity"] = similarity(each["term_similarity"], each["vector_similarity"], weight)
-    kept = [each for each in found if each["similarity"] >= threshold]
+    return found
+
+
+def _ranked(query: Retrieval, found: Sequence[Row]) -> list[Row]:
+    """What is over the threshold, best first, with its ``similarity``."""
+    weight = query.vector_similarity_weight
+    threshold = query.similarity_threshold if weight > 0 else 0.0
+    mixed = [
+        {**each, "similarity": similarity(each["term_similarity"], each["vector_similarity"], weight)}
+        for each in found
+    ]
+    kept = [each for each in mixed if each["similarity"] >= threshold]
     return sorted(kept, key=lambda each: (-each["similarity"], each["row"]))
 
 

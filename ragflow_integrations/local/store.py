@@ -117,6 +117,7 @@ class Store:
             db = apsw.Connection(self._file)
             try:
                 db.set_busy_timeout(_BUSY_MS)
+                db.create_scalar_function("lower", _folded, 1, deterministic=True)
                 self._refuse_foreign(db)
                 for statement in _SETTINGS:
                     list(
@@ -242,6 +243,11 @@ def page_of(page: int, page_size: int) -> str:
     """The SQL that cuts out a page."""
     offset = min((int(page) - 1) * int(page_size), _LAST)
     return f" LIMIT {int(page_size)} OFFSET {offset}"
+
+
+def _folded(*text: Any) -> str:
+    """SQL's ``lower``, whose own knows the letters of ASCII only."""
+    return str(text[0]).casefold()
 
 
 def _as_dict(cursor: apsw.Cursor, values: tuple[Any, ...]) -> Row:

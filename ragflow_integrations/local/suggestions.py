@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from .models import LLM
-from .rewording import asked_of
 from .store import Row
+from .wording import asked_of
 
 __all__ = ["mindmap", "related"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .base import LLM, Message, Reasoning, Reranker
 from .embedders import question_vector
-from .names import KINDS, Kind, UnknownModel
+from .names import KINDS, Kind, UnknownModel, model_of
 from .registry import Choice, Models
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Reasoning",
     "Reranker",
     "UnknownModel",
+    "model_of",
     "question_vector",
 ]

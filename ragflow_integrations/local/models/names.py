@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from ..problems import Missing
 
-__all__ = ["BUILTIN", "KINDS", "KNOWN", "Kind", "UnknownModel", "find"]
+__all__ = ["BUILTIN", "KINDS", "KNOWN", "Kind", "UnknownModel", "find", "model_of"]
 
 Kind = Literal["embedding", "chat", "rerank"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -26,7 +26,11 @@ KNOWN: dict[Kind, tuple[str, ...]] = {
         "embedding-3@ZHIPU-AI",
     ),
     "chat": ("extractive@Builtin", "glm-4-flash@ZHIPU-AI", "qwen-plus@Tongyi-Qianwen"),
-    "rerank": ("BAAI/bge-reranker-v2-m3@BAAI", "BAAI/bge-reranker-v2-m3@SILICONFLOW"),
+    "rerank": (
+        "BAAI/bge-reranker-v2-m3@BAAI",
+        "BAAI/bge-reranker-v2-m3@SILICONFLOW",
+        "maidalun1020/bce-reranker-base_v1@Youdao",
+    ),
 }
 
 
@@ -57,6 +61,11 @@ def find(kind: Kind, wanted: str, names: Iterable[str]) -> str:
     _first(known, kind, wanted, f"Instance {instance} not found for model {wanted}.")
     known = {name: parts for name, parts in known.items() if parts[0] == model}
     return _first(known, kind, wanted, f"Model {wanted} not found for model {kind}")
+
+
+def model_of(name: str) -> str:
+    """A model's name without its instance and provider."""
+    return _parts(name)[0]
 
 
 def _parts(name: str) -> tuple[str, str, str]:

@@ -3,56 +3,77 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
 
 from ..engine import Retrieval
 from ..metadata import matching
-from .call import Call, Routes, page_of
+from ..models import UnknownModel
+from .call import Call, Page, Routes, page_of
 from .envelope import EXCEPTION, Fail, answered, not_there_yet
 from .metadata import filter_of, shown_fields
 
-__all__ = ["ROUTES", "retrieve"]
+__all__ = ["NOTHING", "ROUTES", "check_graph", "found", "query_of", "retrieve"]
 
 Row = dict[str, Any]
 
-_NOT_HERE = ("rerank_id", "keyword", "cross_languages", "use_kg", "toc_enhance")
-_NOTHING = {"total": 0, "chunks": [], "doc_aggs": {}}
+NOTHING = {"total": 0, "chunks": [], "doc_aggs": {}}
 
 
 def retrieve(call: Call) -> Response:
     """Chunks that answer a question, with RAGFlow's scores."""
+    query = query_of(call, page_of)
+    if query is None:
+        return answered(NOTHING)
+    if query.top_k <= 0:
+        raise Fail("`top_k` must be greater than 0")
+    return found(call, query)
+
+
+def found(call: Call, query: Retrieval) -> Response:
+    """The answer to a query; an unknown ``rerank_id`` is code 100, as RAGFlow shows its exception."""
+    try:
+        result = call.engine.retrieve(query)
+    except UnknownModel as unknown:
+        raise Fail(f"LookupError({str(unknown)!r})", EXCEPTION, data=None) from None
+    return answered({"total": result.total, "chunks": result.chunks, "doc_aggs": result.doc_aggs})
+
+
+def query_of(call: Call, paged: Callable[[Row], Page]) -> Retrieval | None:
+    """What the body asks for, None if nothing can be found; ``paged`` reads ``page`` and ``page_size``."""
     given = call.json()
     dataset_ids = _dataset_ids(call, given)
     if "question" not in given:
         raise Fail("`question` is required.")
-    for name in _NOT_HERE:
-        if given.get(name):
-            raise not_there_yet(f"`{name}` in retrieval")
-    paging = page_of(given)
-    question = given["question"]
-    if not isinstance(question, str | None):
-        raise Fail(f"`question` should be a string, got {question!r}", EXCEPTION, data=None)
-    if not question or not question.strip():
-        return answered(_NOTHING)
-    document_ids = _document_ids(call, given, dataset_ids)
+    paging = paged(given)
+    question = _question(given["question"])
+    document_ids = _document_ids(call, given, dataset_ids) if question else []
     if document_ids is not None and not document_ids:
-        return answered(_NOTHING)
-    found = call.engine.retrieve(
-        Retrieval(
-            question=question.strip(),
-            dataset_ids=dataset_ids,
-            document_ids=document_ids,
-            similarity_threshold=_number(given, "similarity_threshold", 0.2),
-            vector_similarity_weight=_number(given, "vector_similarity_weight", 0.3),
-            top_k=_top_k(given),
-            highlight=_highlight(given),
-            metadata_fields=shown_fields(given),
-            **paging,
-        )
+        return None
+    check_graph(given)
+    return Retrieval(
+        question=question,
+        dataset_ids=dataset_ids,
+        document_ids=document_ids,
+        similarity_threshold=_number(given, "similarity_threshold", 0.2),
+        vector_similarity_weight=_number(given, "vector_similarity_weight", 0.3),
+        top_k=int(_number(given, "top_k", 1024)),
+        highlight=_highlight(given),
+        rerank_id=_text(given, "rerank_id"),
+        keyword=bool(given.get("keyword")),
+        cross_languages=_languages(given),
+        toc_enhance=bool(given.get("toc_enhance")),
+        metadata_fields=shown_fields(given),
+        **paging,
     )
-    return answered({"total": found.total, "chunks": found.chunks, "doc_aggs": found.doc_aggs})
+
+
+def check_graph(given: Row) -> None:
+    """``Fail`` for ``use_kg``: no graph is made here, so that none can be searched."""
+    if given.get("use_kg"):
+        raise not_there_yet("`use_kg`, the search in knowledge graphs,")
 
 
 def _dataset_ids(call: Call, given: Row) -> list[str]:
@@ -65,6 +86,12 @@ def _dataset_ids(call: Call, given: Row) -> list[str]:
         if not isinstance(each, str) or call.engine.get_dataset(each) is None:
             raise Fail(f"You don't own the dataset {each}.")
     return ids
+
+
+def _question(value: Any) -> str:
+    if value and not isinstance(value, str):
+        raise Fail(f"`question` should be a string, got {value!r}", EXCEPTION, data=None)
+    return value.strip() if value else ""
 
 
 def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str] | None:
@@ -95,11 +122,18 @@ def _number(given: Row, name: str, default: float) -> float:
     return number
 
 
-def _top_k(given: Row) -> int:
-    top_k = int(_number(given, "top_k", 1024))
-    if top_k <= 0:
-        raise Fail("`top_k` must be greater than 0")
-    return top_k
+def _text(given: Row, name: str) -> str:
+    value = given.get(name) or ""
+    if not isinstance(value, str):
+        raise Fail(f"`{name}` should be a string, got {value!r}", EXCEPTION, data=None)
+    return value
+
+
+def _languages(given: Row) -> list[str]:
+    value = given.get("cross_languages") or []
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise Fail(f"`cross_languages` should be a list of strings, got {value!r}", EXCEPTION, data=None)
+    return value
 
 
 def _highlight(given: Row) -> bool:

@@ -13,9 +13,10 @@ from .datasets import DatasetCalls
 from .keys import KeyCalls
 from .memories import MemoryCalls
 from .part import Shared
+from .searches import SearchCalls
 
 __all__ = ["Shared", "Tenant"]
 
 
-class Tenant(KeyCalls, DatasetCalls, ChatCalls, AnswerCalls, MemoryCalls):
+class Tenant(KeyCalls, DatasetCalls, ChatCalls, AnswerCalls, MemoryCalls, SearchCalls):
     """All calls, on behalf of one tenant; any number of threads may make them."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 import apsw
 
-from .. import chunks, datasets, documents, search
+from .. import chunks, contents, datasets, documents, search, wording
 from ..embed import Embedder
-from ..models import question_vector
+from ..models import model_of, question_vector
 from ..parsing import Chunk
-from ..problems import Refused
+from ..problems import DifferentEmbedders, Refused
 from ..search import Retrieval, Retrieved
 from ..store import Row
 from .part import Part, or_none
@@ -85,22 +86,70 @@ class ChunkCalls(Part):
             return chunks.delete(db, documents.get(db, self.tenant_id, document_id), ids)
 
     def retrieve(self, query: Retrieval) -> Retrieved:
-        """The chunks that answer a question best, by RAGFlow's scores; ``Missing`` if a dataset is unknown."""
+        """The chunks that answer a question best, by RAGFlow's scores; nothing for an empty one.
+
+        ``Missing`` if a dataset is unknown, ``UnknownModel`` for a ``rerank_id``, ``Refused`` if the datasets have
+        different embedding models, or if a language model is wanted and there is none.
+        """
         with self._shared.store.read() as db:
             datasets.check_owner(db, self.tenant_id, query.dataset_ids)
             embedder = self._embedder_of(db, query.dataset_ids)
-        asked = question_vector(
-            embedder, query.question
-        )  # between two reads: readers of ":memory:" take turns
+        query = self._reworded(query)
+        if not query.question.strip():
+            return Retrieved()
+        found = self._searched(query, embedder)
+        return self._by_contents(query, found) if query.toc_enhance else found
+
+    def _searched(self, query: Retrieval, embedder: Embedder) -> Retrieved:
+        """Models are asked between reads: readers of ":memory:" take turns."""
+        reranker = self.models.reranker(query.rerank_id) if query.rerank_id else None
+        asked = question_vector(embedder, query.question)
         with self._shared.store.read() as db:
             datasets.check_owner(db, self.tenant_id, query.dataset_ids)
-            return search.retrieve(db, self._shared.matrices, query, asked)
+            found = search.window(db, self._shared.matrices, query, asked)
+            if reranker is None:
+                return search.page(db, query, found)
+        scores = reranker.score(query.question, [each["content"] for each in found])
+        found = [each | {"vector_similarity": score} for each, score in zip(found, scores, strict=True)]
+        with self._shared.store.read() as db:
+            return search.page(db, query, found)
+
+    def _by_contents(self, query: Retrieval, found: Retrieved) -> Retrieved:
+        """What was found, and the sections that a model picks from the best document's contents."""
+        llm = self.models.needed_llm("`toc_enhance`")
+        if not found.chunks:
+            return found
+        with self._shared.store.read() as db:
+            listed = contents.of_document(db, contents.best_document(found.chunks))
+        worth = contents.picked(llm, query.question, listed)
+        raised = [
+            each | {"similarity": each["similarity"] + worth.get(each["id"], 0)} for each in found.chunks
+        ]
+        with self._shared.store.read() as db:
+            more = search.picked(
+                db, query, {key: worth[key] for key in worth if key not in {each["id"] for each in raised}}
+            )
+        best = sorted(raised + more, key=lambda each: -each["similarity"])
+        return replace(found, chunks=best[: query.page_size])
+
+    def _reworded(self, query: Retrieval) -> Retrieval:
+        """The question as it is searched for."""
+        text = query.question
+        if query.cross_languages:
+            text = wording.translated(
+                self.models.needed_llm("`cross_languages`"), text, query.cross_languages
+            )
+        if query.keyword:
+            text = wording.with_keywords(self.models.needed_llm("`keyword`"), text)
+        return replace(query, question=text)
 
     def _embedder_of(self, db: apsw.Connection, dataset_ids: Sequence[str]) -> Embedder:
-        """The embedder of all these datasets; ``Refused`` if they have several."""
+        """The embedder of all these datasets; ``DifferentEmbedders`` if they have several, or name several models."""
         found = [datasets.embedder(db, each, self._shared.models) for each in dataset_ids]
         if not found:
             raise Refused("`dataset_ids` is required.")
-        if len({(each.name, each.dimensions) for each in found}) > 1:
-            raise Refused("Datasets use different embedding models.")
+        names = [datasets.get(db, self.tenant_id, each)["embedding_model"] for each in dataset_ids]
+        kept = {(each.name, each.dimensions) for each in found}
+        if len(kept) > 1 or len({model_of(name) for name in names}) > 1:
+            raise DifferentEmbedders(f"Datasets use different embedding models: {names}")
         return found[0]
