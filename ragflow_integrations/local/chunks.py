@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Required, TypedDict, Unpack
 
@@ -24,12 +24,14 @@ __all__ = [
     "Filters",
     "Prepared",
     "add",
+    "change_terms",
     "delete",
+    "delete_parsed",
     "get",
     "listed",
     "prepare",
     "replace",
-    "retitle",
+    "retitled",
     "switch",
     "wire",
 ]
@@ -73,13 +75,19 @@ def prepare(
     ]
 
 
-def add(db: apsw.Connection, document: Row, prepared: Sequence[Prepared], *, parsed: bool) -> list[str]:
-    """Store, index and count chunks of a document; one with the same text is replaced. Returns their ids."""
+def add(
+    db: apsw.Connection, document: Row, prepared: Sequence[Prepared], *, first_place: int | None = None
+) -> list[str]:
+    """Store, index and count chunks of a document; one with the same text is replaced. Returns their ids.
+
+    ``first_place`` is that of the first one among the parsed chunks; None if they were not parsed but added.
+    """
     by_id = {chunk_id(each.chunk.content, document["id"]): each for each in prepared}
     _remove(db, document, _numbers(db, document["id"], list(by_id)))
     fixed = {"available": int(document["status"] == "1"), "create_time": now_ms()}
-    for place, (identifier, each) in enumerate(by_id.items()):
-        _insert(db, document, each, {"id": identifier, "place": place if parsed else None, **fixed})
+    for number, (identifier, each) in enumerate(by_id.items()):
+        place = None if first_place is None else first_place + number
+        _insert(db, document, each, {"id": identifier, "place": place, **fixed})
     parents.add(db, document["id"], ((each.chunk.parent, each.chunk.positions) for each in prepared))
     _count(db, document, len(by_id), sum(each.token_count for each in by_id.values()))
     return list(by_id)
@@ -182,12 +190,29 @@ def delete(db: apsw.Connection, document: Row, ids: Sequence[str] | None) -> int
     return _remove(db, document, _numbers(db, document["id"], ids))
 
 
-def retitle(db: apsw.Connection, document: Row) -> None:
-    """Index a document's chunks under its new name; the vectors stay, as on RAGFlow."""
-    for each in rows(db, "SELECT * FROM chunk WHERE document_id = ?", (document["id"],)):
-        chunk = loaded(each)
-        terms = _terms(document["name"], chunk["content"], chunk["important_keywords"], chunk["questions"])
-        index.change_terms(db, chunk, terms)
+def delete_parsed(db: apsw.Connection, document: Row) -> None:
+    """Delete what parsing has stored of a document so far, not what was added by hand."""
+    parents.delete(db, document["id"])
+    sql = "SELECT row FROM chunk WHERE document_id = ? AND place IS NOT NULL"
+    _remove(db, document, [number for (number,) in db.execute(sql, (document["id"],))])
+
+
+def retitled(stored: Row, old: str, new: str) -> str:
+    """The terms of a stored chunk (with its ``terms``) of a document that was called ``old`` and is called ``new``."""
+    chunk = loaded(stored)
+    extras = {key: chunk[key] for key in ("important_keywords", "questions")}
+    before, after = (_terms(title, "", **extras) for title in (old, new))
+    head = stored["terms"].removesuffix(before)
+    if before and head != stored["terms"] and (not head or head.endswith(" ")):
+        return f"{head}{after}".rstrip()
+    return _terms(new, chunk["content"], **extras)
+
+
+def change_terms(db: apsw.Connection, terms: Mapping[int, str]) -> None:
+    """Index chunks, by their rows, with other terms; those that are gone by now are passed over."""
+    sql = "SELECT row, available, dataset_id, document_id FROM chunk WHERE row IN (SELECT value FROM json_each(?))"
+    for chunk in rows(db, sql, (dumped(list(terms)),)):
+        index.change_terms(db, chunk, terms[chunk["row"]])
 
 
 def _insert(db: apsw.Connection, document: Row, prepared: Prepared, fixed: Row) -> None:

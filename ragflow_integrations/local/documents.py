@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 
 import apsw
 
-from . import blobs, chunks, store
+from . import blobs, chunks, renaming, store
 from .fields import dated, dumped, free_name, loaded, merged, new_id, now_ms
 from .metadata import changed, normalised, values_of
 from .problems import Missing, Refused
@@ -204,6 +204,7 @@ def update(db: apsw.Connection, tenant_id: str, document_id: str, fields: Mappin
     """Change ``name``, ``meta_fields`` (replaced), ``parser_config`` (merged), ``chunk_method``, ``enabled``.
 
     Another ``chunk_method`` takes the chunks: the document is to be parsed again.
+    With another name ``renaming.follow`` is to be called afterwards.
     """
     old = get(db, tenant_id, document_id)
     new = {key: fields.get(key, old[key]) for key in ("name", "meta_fields", "chunk_method")}
@@ -217,7 +218,7 @@ def update(db: apsw.Connection, tenant_id: str, document_id: str, fields: Mappin
         (new["name"], dumped(metadata), new["chunk_method"], dumped(config), now_ms(), document_id),
     )
     if new["name"] != old["name"]:
-        chunks.retitle(db, old | {"name": new["name"]})
+        renaming.mark(db, document_id, old["name"], new["name"])
     if new["chunk_method"] != old["chunk_method"]:
         reset(db, old)
     if "enabled" in fields:

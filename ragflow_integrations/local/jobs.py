@@ -1,8 +1,9 @@
 """The parsing queue, worked off by one background thread.
 
-The queue is the table ``job``, so what ``start`` has acknowledged survives a crash. A document's chunks,
-index entries, counters and ``DONE`` are one transaction: after a crash it has all of its chunks, or none and is still
-queued. Among the processes that have the folder open, the one that holds ``parser.lock`` parses.
+The queue is the table ``job``, so what ``start`` has acknowledged survives a crash. A document's chunks come with
+their index entries and counters, some hundreds in a transaction, between which others may write; the last ones
+come with ``DONE``. After a crash before that it is still queued, and parsed anew. Among the processes that have the
+folder open, the one that holds ``parser.lock`` parses.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import apsw
 
-from . import blobs, chunks, datasets, documents
+from . import blobs, chunks, datasets, documents, renaming
 from .enrich import enriched, is_asked_for
 from .fields import iso, now_ms
 from .models import Models
@@ -32,10 +33,13 @@ __all__ = ["Parser", "start", "stop"]
 
 _log = logging.getLogger(__name__)
 _BATCH = 64  # chunks embedded between two looks at whether the job was cancelled
+_PART = 256  # chunks stored in one transaction
+_PAUSE = 0.001  # seconds between two of them, for others to take their turn
 _TELL = 0.3  # seconds between two reports of a document's progress
 _READ, _EMBEDDED = 0.4, 0.9  # progress when the file is read, and when its chunks have their vectors
 _PATIENCE = 5.0  # seconds that closing waits for the current batch
 _RETRY = 0.25  # seconds between two tries for another process's lock
+_LEFT = "SELECT EXISTS (SELECT 1 FROM chunk WHERE document_id = ? AND place IS NOT NULL)"
 _NEXT = "SELECT id, document_id FROM job ORDER BY id LIMIT 1"
 
 
@@ -73,6 +77,7 @@ def stop(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str]) -> No
         db.execute("DELETE FROM job WHERE document_id = ?", (document_id,))
         if not db.changes():
             raise Refused("Can't stop parsing document that has not started or already completed")
+        chunks.delete_parsed(db, document)
         said = f"{document['progress_msg']}\n{_line('Task stopped by user.')}"
         _set(db, document_id, run="CANCEL", progress=0.0, progress_msg=said)
 
@@ -90,7 +95,7 @@ class Parser:
     def wake(self) -> None:
         """See to it that the queue is worked off."""
         with self._store.read() as db:
-            if row(db, _NEXT) is None:
+            if not _has_work(db):
                 return
         with self._lock:
             if self._thread is None and not self._closing.is_set():
@@ -125,13 +130,15 @@ class Parser:
         if self._closing.is_set():
             return True
         with self._store.read() as db:
-            return row(db, _NEXT) is None
+            return not _has_work(db)
 
     def _take_turn(self) -> None:
         with _sole_parser(self._store.folder) as sole:
             while sole and not self._closing.is_set():
                 with self._store.read() as db:
-                    job = row(db, _NEXT)
+                    renamed, job = renaming.pending(db), row(db, _NEXT)
+                for document_id in renamed:
+                    renaming.follow(self._store, document_id)
                 if job is None:
                     return
                 _Task(self._tools, self._closing, job).run()
@@ -163,7 +170,7 @@ class _Task:
     def run(self) -> None:
         try:
             name, found = self._chunked()
-            self._finish(name, self._prepared(name, found))
+            self._store_all(name, self._prepared(name, found))
         except (_Cancelled, _Closing):
             return
         except InUse:  # another process is writing: the job stays queued
@@ -177,9 +184,12 @@ class _Task:
     def _chunked(self) -> tuple[str, list[Chunk]]:
         with self._store.read() as db:
             found = self._row(db)
+            has_left = scalar(db, _LEFT, (self._document,))
             self._embedder = datasets.embedder(db, found["dataset_id"], self._tools.models)
             data = blobs.read(db, found["sha256"])
             settings = scalar(db, "SELECT settings_json FROM dataset WHERE id = ?", (found["dataset_id"],))
+        if has_left:
+            self._clear()
         config = json.loads(found["parser_config_json"])
         cut = self._tools.process.parse(
             found["name"],
@@ -224,22 +234,37 @@ class _Task:
             self._row(db)
             self._set(db, progress=progress)
 
-    def _finish(self, name: str, prepared: Sequence[chunks.Prepared]) -> None:
+    def _store_all(self, name: str, prepared: Sequence[chunks.Prepared]) -> None:
+        """Store the chunks, which have been prepared for the document's ``name`` of then, a part at a time."""
+        for start in range(0, len(prepared), _PART):
+            self._tell(_EMBEDDED + (1 - _EMBEDDED) * start / len(prepared))
+            part = prepared[start : start + _PART]
+            with self._store.write() as db:
+                found = self._row(db)
+                chunks.add(db, found, part, first_place=start)
+                if start + len(part) == len(prepared):
+                    self._finish(db, found, name)
+            time.sleep(_PAUSE)
+        renaming.follow(self._store, self._document)
+
+    def _finish(self, db: apsw.Connection, found: Row, name: str) -> None:
+        if found["name"] != name:
+            renaming.mark(db, self._document, name, found["name"])
+        self._lines.append(_line(f"Task done ({time.monotonic() - self._begun:.2f}s)"))
+        self._set(db, run="DONE", progress=1.0)
+        db.execute("DELETE FROM job WHERE id = ?", (self._job,))
+
+    def _clear(self) -> None:
+        """Delete what an earlier parsing of this job has left behind when its process ended."""
         with self._store.write() as db:
-            found = self._row(db)
-            chunks.add(db, found, prepared, parsed=True)
-            if found["name"] != name:
-                chunks.retitle(db, found)
-            self._lines.append(_line(f"Task done ({time.monotonic() - self._begun:.2f}s)"))
-            self._set(db, run="DONE", progress=1.0)
-            db.execute("DELETE FROM job WHERE id = ?", (self._job,))
+            chunks.delete_parsed(db, self._row(db))
 
     def _fail(self, reason: str) -> None:
         if self._closing.is_set():
             return
         try:
             with self._store.write() as db:
-                self._row(db)
+                chunks.delete_parsed(db, self._row(db))
                 self._lines.append(_line(f"[ERROR]{reason}"))
                 self._set(db, run="FAIL", progress=-1.0)
                 db.execute("DELETE FROM job WHERE id = ?", (self._job,))
@@ -278,6 +303,10 @@ def _sole_parser(folder: Path | None) -> Iterator[bool]:
         yield sole
     finally:
         lock.close()
+
+
+def _has_work(db: apsw.Connection) -> bool:
+    return row(db, _NEXT) is not None or bool(renaming.pending(db))
 
 
 def _line(text: str) -> str:

@@ -284,4 +284,14 @@ CREATE TABLE search(
 );
 """
 
-MIGRATIONS = (_FIRST, _TENANTS, _MEMORIES, _AGENTS, _SESSIONS, _PARSING, _SEARCHES)
+# Documents whose chunks are still indexed under their old name.
+_RENAMED = """
+CREATE TABLE renamed(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id TEXT NOT NULL UNIQUE REFERENCES document(id) ON DELETE CASCADE,
+    old TEXT NOT NULL,
+    new TEXT NOT NULL
+);
+"""
+
+MIGRATIONS = (_FIRST, _TENANTS, _MEMORIES, _AGENTS, _SESSIONS, _PARSING, _SEARCHES, _RENAMED)

@@ -42,7 +42,7 @@ class ChunkCalls(Part):
         )
         with self._shared.store.write() as db:
             document = documents.get(db, self.tenant_id, document_id)
-            return chunks.get(db, self.tenant_id, chunks.add(db, document, prepared, parsed=False)[0])
+            return chunks.get(db, self.tenant_id, chunks.add(db, document, prepared)[0])
 
     def list_chunks(self, document_id: str, **filters: Unpack[chunks.Filters]) -> tuple[list[Row], int]:
         """One page of a document's chunks and how many fit: ``page page_size``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from .. import datasets, documents, jobs
+from .. import datasets, documents, jobs, renaming
 from ..store import Row
 from .part import Part, or_none
 
@@ -58,7 +58,9 @@ class DocumentCalls(Part):
         Another ``chunk_method`` takes the document's chunks: it is to be parsed again.
         """
         with self._shared.store.write() as db:
-            return documents.update(db, self.tenant_id, document_id, fields)
+            updated = documents.update(db, self.tenant_id, document_id, fields)
+        renaming.follow(self._shared.store, document_id)
+        return updated
 
     def reset_document(self, document_id: str) -> None:
         """Take a document's chunks, as if it had never been parsed."""
