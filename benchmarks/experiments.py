@@ -216,6 +216,7 @@ EXPERIMENTS: Sequence[Experiment] = [
         {"sdk": 0.35, "raw_httpx": None, "floor": None},
         _listing,
     ),
+    Comparison("Listing, of which models from JSON in memory", "models", {"sdk": None}, _listing),
     Comparison(
         "Stream of 500 deltas",
         "ours",

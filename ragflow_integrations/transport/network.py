@@ -7,7 +7,7 @@ import select
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import httpcore
 
@@ -69,9 +69,12 @@ class AsyncNetwork(httpcore.AsyncNetworkBackend):
         socket_options: Any = None,
     ) -> AsyncStream:
         loop = asyncio.get_running_loop()
+        # of a name with several addresses the next is tried meanwhile; uvloop does not know how
+        options: Any = {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
         with _told_as(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(timeout):
-                _, arriving = await loop.create_connection(_Arriving, host, port, happy_eyeballs_delay=0.25)
+                transport, arriving = await loop.create_connection(_Arriving, host, port, **options)
+        arriving.connection_made(transport)  # uvloop may not have told it yet
         return AsyncStream(arriving)
 
     async def sleep(self, seconds: float) -> None:
@@ -185,8 +188,7 @@ class _Arriving(asyncio.Protocol):
     # --- told by the event loop ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._pieces.append(data)

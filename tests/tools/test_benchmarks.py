@@ -56,6 +56,13 @@ def test_every_client_reads_all(
     assert client.tell("cost", operation, *arguments)["results"] == [read]
 
 
+def test_models_alone(base_url: str) -> None:
+    """Without a client the same documents become models."""
+    with Worker("models", base_url) as models, Worker("ours", base_url) as ours:
+        read = [worker.tell("cost", "list_documents", "2")["results"] for worker in (models, ours)]
+    assert read[0] == read[1]
+
+
 @pytest.mark.parametrize("name", ["ours_async", "raw_httpx_async"])
 def test_async_clients_read_all(base_url: str, name: str) -> None:
     """However many tasks share the calls, each call's chunks arrive."""
