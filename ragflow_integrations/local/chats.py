@@ -52,11 +52,16 @@ _DEFAULTS: Row = {
 }
 
 
-def create(db: apsw.Connection, tenant_id: str, fields: Mapping[str, Any]) -> Row:
+def create(
+    db: apsw.Connection,
+    tenant_id: str,
+    fields: Mapping[str, Any],
+    check: Callable[[Row], None] | None = None,
+) -> Row:
     """A new chat on datasets that have chunks; ``Taken`` if another has the name.
 
     What is not in ``fields`` is as RAGFlow v0.27 has it, also inside ``prompt_config``, where an empty ``system``
-    counts as none.
+    counts as none. ``check`` is given the settings before they are written, and raises what is wrong with them.
     """
     dataset_ids = fields.get("dataset_ids") or []
     check_datasets(db, tenant_id, dataset_ids)
@@ -65,6 +70,8 @@ def create(db: apsw.Connection, tenant_id: str, fields: Mapping[str, Any]) -> Ro
     settings = {**_DEFAULTS, **{key: fields[key] for key in _DEFAULTS if key in fields}}
     settings["prompt_config"] = {**_PROMPT, **settings["prompt_config"]}
     settings["prompt_config"]["system"] = settings["prompt_config"]["system"] or _PROMPT["system"]
+    if check is not None:
+        check(settings)
     identifier, now = new_id(), now_ms()
     db.execute(
         "INSERT INTO chat(id, tenant_id, name, dataset_ids_json, settings_json, create_time, update_time)"

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from ..conversation import Event, Final, Mark
 from ..fields import new_id
 from .call import Call, Routes
-from .completions import Turn, checked_datasets, failure, frames, question_of, required, spoken, whole
-from .envelope import EXCEPTION, Fail, answered, succeeded
+from .completions import Shown, Turn, checked_datasets, failure, frames, question_of, required, spoken, whole
+from .envelope import DATA, EXCEPTION, Fail, answered, succeeded
 from .sse import EventStream, frame
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
     "info",
     "mindmap",
     "opened",
+    "opener",
+    "opening",
     "related_questions",
     "search",
     "session_of",
@@ -55,14 +57,14 @@ def complete(call: Call) -> Response:
     return EventStream(frames(turn)) if given.get("stream", True) else answered(whole(turn))
 
 
-def session_of(call: Call, chat: Row, given: Row, otherwise: str) -> Row | None:
-    """The conversation that is named, None if none is; ``Fail`` 102 if it is not one with this chatbot."""
+def session_of(call: Call, chat: Row, given: Row, otherwise: str, code: int = DATA) -> Row | None:
+    """The conversation that is named, None if none is; ``Fail`` if it is not one with this chatbot."""
     identifier = given.get("session_id")
     if not identifier:
         return None
     session = call.engine.get_session(str(identifier), embedded=True)
     if session is None or session["chat_id"] != chat["id"]:
-        raise Fail(otherwise)
+        raise Fail(otherwise, code)
     return session
 
 
@@ -70,14 +72,24 @@ def opened(call: Call, chat: Row, given: Row) -> Response:
     """The opener of a new conversation. Who wants no stream gets the stream's first frame as a text, as on RAGFlow."""
     user = str(given.get("user_id") or "")
     session = call.engine.create_session(chat["id"], "New session", user_id=user, embedded=True)
-    opener: Row = {"answer": session["messages"][0]["content"], "reference": {}, "audio_binary": None}
-    first = frame({"code": 0, "message": "", "data": {**opener, "id": None, "session_id": session["id"]}})
+    first = frame({"code": 0, "message": "", "data": opener(session)})
+    return opening(opener(session)) if given.get("stream", True) else answered(first)
+
+
+def opener(session: Row) -> Row:
+    """``data`` of the answer to a request that begins a session."""
+    said = session["messages"][0]["content"]
+    return {"answer": said, "reference": {}, "audio_binary": None, "id": None, "session_id": session["id"]}
+
+
+def opening(data: Row) -> Response:
+    """The stream that begins a session."""
 
     def both() -> Generator[str, None, None]:
-        yield first
+        yield frame({"code": 0, "message": "", "data": data})
         yield frame({"code": 0, "message": "", "data": True})
 
-    return EventStream(both()) if given.get("stream", True) else answered(first)
+    return EventStream(both())
 
 
 def asked(call: Call, chat: Row, session: Row, given: Row) -> Turn:
@@ -110,19 +122,21 @@ def mindmap(call: Call) -> Response:
     return succeeded(call.engine.mindmap(str(given["question"]), checked_datasets(call, given["kb_ids"])))
 
 
-def answer_frames(events: Iterator[Event]) -> Generator[str, None, None]:
-    """The stream of an answer without a chat: deltas, the reference, ``true``."""
+def answer_frames(events: Iterator[Event], shown: Shown = dict) -> Generator[str, None, None]:
+    """The stream of an answer without a chat: deltas, the reference (each chunk as ``shown``), ``true``."""
     try:
         for event in events:
-            yield frame({"code": 0, "message": "", "data": _part(event)})
+            yield frame({"code": 0, "message": "", "data": _part(event, shown)})
     except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it in a frame
         yield failure(error, "answering a search")
     yield frame({"code": 0, "message": "", "data": True})
 
 
-def _part(event: Event) -> Row:
+def _part(event: Event, shown: Shown) -> Row:
     if isinstance(event, Final):
-        return {"answer": event.answer, "reference": event.reference, "final": True}
+        reference = event.reference or {"chunks": []}
+        chunks = [shown(chunk) for chunk in reference["chunks"]]
+        return {"answer": event.answer, "reference": {**reference, "chunks": chunks}, "final": True}
     if isinstance(event, Mark):
         return {"answer": "", "reference": {}, "final": False, event.flag: True}
     return {"answer": event.text, "reference": {}, "final": False}

@@ -22,6 +22,7 @@ __all__ = [
     "delete_one",
     "get",
     "is_known",
+    "is_reranker",
     "list_",
     "owned",
     "partly_deleted",
@@ -158,6 +159,11 @@ def is_known(call: Call, kind: Kind, name: Any) -> bool:
     return True
 
 
+def is_reranker(call: Call, name: Any) -> bool:
+    """Whether the engine has a reranker of this name, or RAGFlow takes it for one of its own."""
+    return str(name).partition("@")[0] in _RERANKERS or is_known(call, "rerank", name)
+
+
 def settings(given: Row) -> Row:
     """The settings among ``given`` that both versions have under one name: numbers and texts, checked.
 
@@ -240,7 +246,7 @@ def _model(call: Call, given: Row, name: str, by_id: str) -> Row:
         raise Fail(f"`{by_id}` must be a valid tenant model id")
     if name == "llm_id":
         check_llm(call, model)
-    elif model and model.partition("@")[0] not in _RERANKERS and not is_known(call, "rerank", model):
+    elif model and not is_reranker(call, model):
         raise Fail(f"`{name}` {model} doesn't exist")
     return {name: model or ""}
 

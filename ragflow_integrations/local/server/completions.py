@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from .sse import EventStream, frame
 __all__ = [
     "GENERATION",
     "ROUTES",
+    "Shown",
     "Turn",
     "checked_datasets",
     "complete",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
+Shown = Callable[[Row], Row]
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class Turn:
     searched: bool
     quote: bool
     ids: Row
+    shown: Shown = dict
 
     def data(self, answer: str, reference: Row, **more: Any) -> Row:
         """``data`` of an answer or a frame."""
@@ -88,8 +91,10 @@ class Turn:
         return self.data(text, {"chunks": []}, **alone, **more, final=False)
 
     def reference(self, final: Final) -> Row:
-        """What the answer refers to."""
-        return {"total": 0, "doc_aggs": [], **final.reference} if self.quote and final.reference else {}
+        """What the answer refers to; each chunk as ``shown``."""
+        if not self.quote or final.reference is None:
+            return {}
+        return {**final.reference, "chunks": [self.shown(chunk) for chunk in final.reference["chunks"]]}
 
 
 def complete(call: Call) -> Response:

@@ -15,10 +15,10 @@ __all__ = ["ChatCalls"]
 class ChatCalls(Part):
     """The calls about chats and sessions."""
 
-    def create_chat(self, fields: Mapping[str, Any]) -> Row:
+    def create_chat(self, fields: Mapping[str, Any], *, check: Callable[[Row], None] | None = None) -> Row:
         """A new chat (``name`` at least); ``Taken`` if another has its name, ``Refused`` for empty datasets."""
         with self._shared.store.write() as db:
-            return chats.create(db, self.tenant_id, {"llm_id": self.models.default("chat"), **fields})
+            return chats.create(db, self.tenant_id, {"llm_id": self.models.default("chat"), **fields}, check)
 
     def check_chat_datasets(self, dataset_ids: Sequence[str]) -> None:
         """Raise ``Missing`` or ``Refused`` unless a chat can be on these datasets."""

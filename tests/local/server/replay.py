@@ -39,6 +39,11 @@ _CHAT_IDS = {  # a dataset with a parsed file, one without, and the file
     ),
     "v0.24": ("9556792ee58911f1a50002fc00000001", "95581c52e58911f1a50002fc00000001"),
 }
+_SESSIONS = {  # begun between the recordings of v0.24, and the chats they belong to
+    "971f8d4ae58911f1a50002fc00000001": "9615b668e58911f1a50002fc00000001",
+    "971d7d20e58911f1a50002fc00000001": "9633bf32e58911f1a50002fc00000001",
+    "971ea1a0e58911f1a50002fc00000001": "961895c2e58911f1a50002fc00000001",
+}
 SECOND_KEY = "ragflow-of-another-tenant"
 
 Json = Any
@@ -137,7 +142,10 @@ class Player:
         return value
 
     def _before(self, name: str) -> None:
-        """The states that took RAGFlow seconds: a document that is still being parsed, and one that is done."""
+        """What else was there: a document that is still being parsed, one that is done, sessions."""
+        if (self.version, name) == ("v0.24", "comp.nostream"):
+            for session, chat in _SESSIONS.items():
+                self.ids[session] = self.engine.create_session(self.ids[chat], "s", user_id="")["id"]
         if name in ("parse.dup", "doc.parse.v2"):
             self.gate.clear()
         if name in ("doc.list.done", "doc.list.after_stop"):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.local.server.api import Api, Json
+from tests.local.server.replay import frames
 
 QUESTION = "What is the capital of Atlantis?"
 
@@ -199,3 +200,51 @@ async def test_malformed_deletions_of_sessions(api: Api) -> None:
     answer = await api.http.request("DELETE", path, content=b"{", headers=headers)
     assert answer.json()["code"] == 101
     assert answer.json()["message"].startswith("Malformed JSON syntax")
+
+
+async def test_chatbots(api: Api) -> None:
+    """The opener first, then answers in the same conversation, which is none of the chat's sessions."""
+    chat = await api.chat(prompt_config={"prologue": "Servus"}, icon="i")
+    path = f"/chatbots/{chat['id']}"
+    info = (await api("GET", f"{path}/info"))["data"]
+    assert info == {
+        "title": "c",
+        "avatar": "i",
+        "prologue": "Servus",
+        "has_tavily_key": False,
+        "has_web_search_provider": False,
+        "llm_id": chat["llm_id"],
+    }
+    opener, end = frames((await api.http.post(f"{path}/completions", json={"question": QUESTION})).text)
+    assert (opener["data"]["answer"], opener["data"]["id"], end["data"]) == ("Servus", None, True)
+    text = await api("POST", f"{path}/completions", {"question": QUESTION, "stream": False})
+    [again] = frames(text["data"])
+    assert again["data"]["answer"] == "Servus"
+    asked: Json = {"question": QUESTION, "session_id": opener["data"]["session_id"], "quote": True}
+    *deltas, final, _ = frames((await api.http.post(f"{path}/completions", json=asked)).text)
+    assert "[ID:0]" in "".join(each["data"]["answer"] for each in deltas)
+    assert ("chat_id" in final["data"], len(final["data"]["reference"]["chunks"])) == (False, 1)
+    whole = await api("POST", f"{path}/completions", {**asked, "quote": False, "stream": False})
+    assert (whole["data"]["reference"], "[ID:" in whole["data"]["answer"]) == ({}, False)
+    assert (await api("GET", f"/chats/{chat['id']}/sessions"))["data"] == []
+    denied = {"code": 102, "message": "Authentication error: no access to this chatbot!"}
+    assert await api("GET", "/chatbots/zz/info") == denied
+    own = (await api("POST", f"/chats/{chat['id']}/sessions", {}))["data"]["id"]
+    assert await api("POST", f"{path}/completions", {**asked, "session_id": own}) == denied
+    assert (await api("POST", f"{path}/completions", {**asked, "question": 5}))["code"] == 100
+
+
+async def test_searchbots(api: Api) -> None:
+    """An answer from datasets as a stream; other datasets than the caller's are refused; a model's work is named."""
+    chat = await api.chat()
+    asked = {"question": QUESTION, "kb_ids": chat["dataset_ids"]}
+    *deltas, final, end = frames((await api.http.post("/searchbots/ask", json=asked)).text)
+    assert "Poseidonia" in "".join(each["data"]["answer"] for each in deltas)
+    assert (len(final["data"]["reference"]["chunks"]), final["data"]["final"], end["data"]) == (1, True, True)
+    foreign = await api("POST", "/searchbots/ask", {**asked, "kb_ids": ["zz"]})
+    assert foreign["message"] == "You don't own the dataset zz"
+    missing = await api("POST", "/searchbots/ask", {})
+    assert missing["message"] == "required argument are missing: question,kb_ids; "
+    for path in ("/searchbots/mindmap", "/searchbots/related_questions", "/chat/recommendation"):
+        answer = await api("POST", path, asked)
+        assert (answer["code"], "language model" in answer["message"]) == (102, True)

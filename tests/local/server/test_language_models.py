@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
+import httpx
 import pytest
 
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.models import Choice
+from ragflow_integrations.local.serve import running_server
 from tests.local.server.api import Api, Json
 from tests.local.server.replay import frames
 
@@ -288,3 +292,34 @@ async def test_metadata_filters(api: Api, model: Model, wanted: Json, found: lis
     stated = '```json\n{"logic": "and", "conditions": [{"key": "author", "op": "=", "value": "Ann"}]}\n```'
     model.answer = lambda messages: [stated] if "conditions" in messages[-1]["content"] else ["Yes."]
     assert await _filtered(api, wanted) == found
+
+
+async def test_a_client_that_goes_away_leaves_no_half_of_a_turn(model: Model) -> None:
+    """Who leaves while the answer comes: the model is stopped, and the session holds neither question nor answer."""
+    stopped = threading.Event()
+
+    def answer(messages: Messages) -> Iterable[str]:
+        try:
+            for number in range(1000):
+                yield f"word{number} "
+                time.sleep(0.02)
+        finally:
+            stopped.set()
+
+    model.answer = answer
+
+    def leave() -> int:
+        with Engine(":memory:", Choice(llm=model)) as engine, running_server(engine) as server:
+            chat = engine.create_chat({"name": "c"})
+            session = engine.create_session(chat["id"], "s")
+            headers = {"Authorization": f"Bearer {server.api_key}"}
+            body = {"chat_id": chat["id"], "session_id": session["id"], "question": "Hi"}
+            url = f"{server.base_url}/api/v1/chat/completions"
+            with httpx.stream("POST", url, headers=headers, json=body, timeout=20) as response:
+                next(response.iter_text())
+            assert stopped.wait(timeout=20)
+            stored = engine.get_session(session["id"])
+            assert stored is not None
+            return len(stored["messages"])
+
+    assert await asyncio.to_thread(leave) == 1

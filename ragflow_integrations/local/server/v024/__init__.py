@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from ..dialect import Dialect, joined
 from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail
-from . import datasets, documents, indexes, memories, parsing, system
+from . import (
+    bots,
+    chats,
+    completions,
+    datasets,
+    documents,
+    indexes,
+    memories,
+    openai,
+    parsing,
+    sessions,
+    system,
+)
 
 __all__ = ["V024"]
 
@@ -48,15 +60,19 @@ def _wrong_embed_key() -> Fail:
 V024 = Dialect(
     version=system.VERSION,
     routes=joined(
+        chats.ROUTES,
+        completions.ROUTES,
         datasets.ROUTES,
         documents.ROUTES,
         indexes.ROUTES,
         memories.ROUTES,
+        openai.ROUTES,
         parsing.ROUTES,
+        sessions.ROUTES,
         system.ROUTES,
     ),
     open_routes=system.OPEN_ROUTES,
-    bot_routes=joined(documents.BOT_ROUTES),
+    bot_routes=joined(bots.BOT_ROUTES, documents.BOT_ROUTES),
     refusing=indexes.REFUSING,
     key_in=_key_in,
     wrong_key=_wrong_key,

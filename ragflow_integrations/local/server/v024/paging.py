@@ -22,8 +22,8 @@ def number(call: Call, name: str, default: int) -> int:
     text = call.query.get(name, str(default))
     try:
         return int(text)
-    except ValueError:
-        raise Fail(f"`{name}` should be a number, got {text!r}", EXCEPTION, data=None) from None
+    except ValueError as error:
+        raise Fail(repr(error), EXCEPTION, data=None) from None
 
 
 def page_of(call: Call, default_size: int = 30) -> Page:

@@ -1,0 +1,56 @@
+"""``/chatbots`` and ``/searchbots`` as v0.24 has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from ..bots import answer_frames, mindmap, opened, related_questions, session_of
+from ..call import Call, Routes
+from ..completions import checked_datasets, required
+from ..envelope import EXCEPTION, Fail, answered
+from ..sse import EventStream
+from .chats import owned
+from .completions import asked, frames, shown, whole
+
+__all__ = ["BOT_ROUTES"]
+
+Row = dict[str, Any]
+
+
+def info(call: Call) -> Response:
+    """``GET /chatbots/{id}/info``."""
+    chat = owned(call, f"Can't find dialog by ID: {call.path['chat_id']}")
+    config = chat["prompt_config"]
+    shown_of = {"title": chat["name"], "avatar": chat["icon"], "prologue": config.get("prologue", "")}
+    return answered({**shown_of, "has_tavily_key": bool(str(config.get("tavily_api_key") or "").strip())})
+
+
+def complete(call: Call) -> Response:
+    """``POST /chatbots/{id}/completions``: without ``session_id`` a conversation begins, and its opener comes back."""
+    chat = call.engine.get_chat(call.path["chat_id"])
+    if chat is None:
+        raise Fail("AssertionError('Dialog not found')", EXCEPTION, data=None)
+    given = call.json()
+    session = session_of(call, chat, given, "AssertionError('Session not found!')", EXCEPTION)
+    if session is None:
+        return opened(call, chat, given)
+    turn = asked(call, chat, session, {"quote": False, **given})
+    return EventStream(frames(turn, message="")) if given.get("stream", True) else answered(whole(turn))
+
+
+def search(call: Call) -> Response:
+    """``POST /searchbots/ask``: an answer from datasets, as a stream."""
+    given = required(call, "question", "kb_ids")
+    events = call.engine.ask(str(given["question"]), checked_datasets(call, given["kb_ids"]))
+    return EventStream(answer_frames(events, shown))
+
+
+BOT_ROUTES: Routes = {
+    "/chatbots/{chat_id}/completions": {"POST": complete},
+    "/chatbots/{chat_id}/info": {"GET": info},
+    "/searchbots/ask": {"POST": search},
+    "/searchbots/related_questions": {"POST": related_questions},
+    "/searchbots/mindmap": {"POST": mindmap},
+}

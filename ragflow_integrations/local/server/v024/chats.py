@@ -1,0 +1,254 @@
+"""``/chats`` as v0.24 has them: ``llm`` and ``prompt`` in its own words, lists without a count, PUT only.
+
+``keywords_similarity_weight`` is kept as the vector's weight and shown as what is left of 1, as there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from ...problems import Refused, Taken
+from ..call import Call, Order, Routes, without_repeats
+from ..chats import is_known, is_reranker, settings
+from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered
+from .paging import page_of
+
+__all__ = ["ROUTES", "delete", "deleted", "list_", "order_of", "owned"]
+
+Row = dict[str, Any]
+
+_INSIDE = {"parameters": "variables", "prologue": "opener", "quote": "show_quote", "system": "prompt"}
+_OUTSIDE = {"rerank_id": "rerank_model", "vector_similarity_weight": "keywords_similarity_weight"}
+_RETRIEVAL = ("similarity_threshold", "vector_similarity_weight", "top_n", "rerank_id", "top_k")
+_NEW: Row = {
+    "llm_setting": {
+        "temperature": 0.1,
+        "top_p": 0.3,
+        "frequency_penalty": 0.7,
+        "presence_penalty": 0.4,
+        "max_tokens": 512,
+    },
+    "prompt_config": {},
+    "similarity_threshold": 0.2,
+}
+_NEWER = ("tenant_llm_id", "tenant_rerank_id", "kb_names")
+_COLUMNS = {
+    *("name", "description", "icon", "avatar", "language", "prompt_type", "do_refer", "show_quotation"),
+    *("llm", "llm_id", "llm_setting", "prompt", "prompt_config", "meta_data_filter", "dataset_ids"),
+    *_RETRIEVAL,
+}
+_ORDERS = {"create_time", "update_time", "name"}
+_DATASET = {  # what v0.24 calls it inside
+    "chunk_count": "chunk_num",
+    "document_count": "doc_num",
+    "chunk_method": "parser_id",
+    "embedding_model": "embd_id",
+}
+_DATASET_FIELDS = (
+    *("avatar", "chunk_count", "create_date", "create_time", "created_by", "description", "document_count"),
+    *("embedding_model", "graphrag_task_finish_at", "graphrag_task_id", "id", "language"),
+    *("mindmap_task_finish_at", "mindmap_task_id", "name", "pagerank", "parser_config", "chunk_method"),
+    *("permission", "pipeline_id", "raptor_task_finish_at", "raptor_task_id", "similarity_threshold"),
+    *("status", "tenant_id", "token_num", "update_date", "update_time", "vector_similarity_weight"),
+)
+
+
+def create(call: Call) -> Response:
+    """``POST /chats``."""
+    given = call.json()
+    dataset_ids = _dataset_ids(call, given.get("dataset_ids", []))
+    fields = {**_NEW, **_fields(call, given), "dataset_ids": dataset_ids}
+    name = _name(given.get("name"), "`name` is required.")
+    try:
+        chat = call.engine.create_chat({**fields, "name": name}, check=lambda chat: _check_new(given, chat))
+    except Taken:
+        raise Fail("Duplicated chat name in creating chat.") from None
+    row = _renamed(chat)
+    del row["top_k"]
+    return answered({**row, "dataset_ids": given.get("dataset_ids", [])})
+
+
+def update(call: Call) -> Response:
+    """``PUT /chats/{id}``: ``llm`` and ``prompt`` are laid over the old ones; no ``dataset_ids`` means none."""
+    chat = owned(call, "You do not own the chat")
+    given = call.json()
+    dataset_ids = _dataset_ids(call, given["dataset_ids"]) if given.get("dataset_ids") else []
+    fields = {**_fields(call, given), "dataset_ids": dataset_ids}
+    if "name" in given:
+        fields["name"] = _name(given["name"], "`name` cannot be empty.")
+    _check_columns(given)
+    check = _check_variables if "prompt_config" in fields else None
+    try:
+        call.engine.update_chat(chat["id"], fields, merged=("prompt_config", "llm_setting"), check=check)
+    except Taken:
+        raise Fail("Duplicated chat name in updating chat.") from None
+    return answered()
+
+
+def list_(call: Call) -> Response:
+    """``GET /chats``: a list; an unknown id or name is an error."""
+    identifier, name = call.query.get("id") or None, call.query.get("name") or None
+    order, page = order_of(call, "Dialog"), page_of(call)
+    rows, total = call.engine.list_chats(**order, **page, id=identifier, name=name)
+    if (identifier or name) and not total:
+        raise Fail("The chat doesn't exist")
+    return answered([{**_renamed(row), "datasets": _datasets(call, row)} for row in rows])
+
+
+def delete(call: Call) -> Response:
+    """``DELETE /chats``: without ids all of them."""
+    ids = call.json().get("ids")
+    if not ids:
+        call.engine.delete_chats(None)
+        return answered()
+    wanted, repeats = without_repeats(ids, "assistant")
+    known = [each for each in wanted if call.engine.get_chat(each) is not None]
+    unknown = [f"Assistant({each}) not found." for each in wanted if each not in known]
+    return deleted(call.engine.delete_chats(known) if known else 0, unknown or repeats)
+
+
+def deleted(count: int, errors: list[str]) -> Response:
+    """The answer to a deletion: what went, and what was wrong with the rest."""
+    if errors and not count:
+        raise Fail("; ".join(errors))
+    return answered({"success_count": count, "errors": errors}) if errors else answered()
+
+
+def owned(call: Call, otherwise: str) -> Row:
+    """The chat of the path; ``Fail`` 102 if there is none."""
+    chat = call.engine.get_chat(call.path["chat_id"])
+    if chat is None:
+        raise Fail(otherwise)
+    return chat
+
+
+def order_of(call: Call, table: str) -> Order:
+    """``orderby`` and ``desc`` of a list; ``Fail`` 100 for an unknown field."""
+    orderby = call.query.get("orderby", "create_time")
+    if orderby not in _ORDERS:
+        message = f"AttributeError(\"type object '{table}' has no attribute '{orderby}'\")"
+        raise Fail(message, EXCEPTION, data=None)
+    return {"orderby": orderby, "desc": call.query.get("desc") not in ("False", "false")}
+
+
+def _dataset_ids(call: Call, given: Any) -> list[str]:
+    if not isinstance(given, list | str):
+        raise Fail(f"`dataset_ids` should be a list, got {given!r}", EXCEPTION, data=None)
+    ids = [each for each in given if each]  # of a text each letter, as there
+    for each in ids:
+        if not isinstance(each, str):
+            raise Fail(f"You don't own the dataset {each}")
+    try:
+        call.engine.check_chat_datasets(ids)
+    except Refused as refused:
+        if "embedding models" in str(refused):
+            raise Fail('Datasets use different embedding models."', AUTHENTICATION) from None
+        raise
+    return ids
+
+
+def _fields(call: Call, given: Row) -> Row:
+    """The settings among ``given`` under their later names, checked in v0.24's order."""
+    given = {"do_refer": given["show_quotation"], **given} if "show_quotation" in given else dict(given)
+    if "avatar" in given:
+        given["icon"] = given["avatar"]
+    fields = _llm(call, given)
+    config = given.get("prompt") or given.get("prompt_config")
+    if config is not None:
+        fields["prompt_config"], outside = _prompt(config)
+        given |= outside
+    if given.get("rerank_id") and not is_reranker(call, given["rerank_id"]):
+        raise Fail(f"`rerank_model` {given['rerank_id']} doesn't exist")
+    if "rerank_id" in given:
+        fields["rerank_id"] = given["rerank_id"] or ""
+    return fields | settings(given)
+
+
+def _llm(call: Call, given: Row) -> Row:
+    """The model and its settings: in ``llm``, or as they are called later."""
+    llm = given.get("llm") or given.get("llm_setting")
+    if llm is not None and not isinstance(llm, dict):
+        raise Fail(f"`llm` should be an object, got {llm!r}", EXCEPTION, data=None)
+    name = (llm or {}).get("model_name") if given.get("llm") else given.get("llm_id")
+    if name and not is_known(call, "chat", name):
+        raise Fail(f"`model_name` {name} doesn't exist")
+    fields = {"llm_id": str(name)} if name else {}
+    return fields | (
+        {} if llm is None else {"llm_setting": {key: llm[key] for key in llm if key != "model_name"}}
+    )
+
+
+def _prompt(given: Any) -> tuple[Row, Row]:
+    """What stays inside a prompt, and the settings of retrieval that v0.24 has there."""
+    if not isinstance(given, dict):
+        raise Fail(f"`prompt` should be an object, got {given!r}", EXCEPTION, data=None)
+    config = dict(given)
+    for later, name in (_INSIDE | _OUTSIDE).items():
+        if name in config:
+            config[later] = config.pop(name)
+    return config, {name: config.pop(name) for name in _RETRIEVAL if name in config}
+
+
+def _name(name: Any, otherwise: str) -> str:
+    if not name:
+        raise Fail(otherwise)
+    if not isinstance(name, str | int | float):
+        raise Fail(f"`name` should be a string, got {name!r}", EXCEPTION, data=None)
+    return str(name)
+
+
+def _check_new(given: Row, chat: Row) -> None:
+    if given.get("tenant_id"):
+        raise Fail("`tenant_id` must not be provided.")
+    _check_variables(chat)
+
+
+def _check_variables(chat: Row) -> None:
+    config = chat["prompt_config"]
+    for each in config.get("parameters") or ():
+        if not isinstance(each, dict) or "optional" not in each or "key" not in each:
+            raise Fail(f"a variable has `key` and `optional`, got {each!r}", EXCEPTION, data=None)
+        if each["optional"]:
+            continue
+        if not isinstance(config.get("system"), str):
+            kind = type(config.get("system")).__name__
+            raise Fail(f"AttributeError(\"'{kind}' object has no attribute 'find'\")", EXCEPTION, data=None)
+        if f"{{{each['key']}}}" not in config["system"]:
+            raise Fail(f"Parameter '{each['key']}' is not used")
+
+
+def _check_columns(given: Row) -> None:
+    if given.get("tenant_id"):
+        raise Fail("`tenant_id` must not be provided.")
+    unknown = [key for key in given if key not in _COLUMNS]
+    unknown += [key for key in ("llm", "prompt") if key in given and not given[key]]
+    if unknown:
+        raise Fail(f"ValueError('Unrecognized field name: \"{unknown[0]}\"')", EXCEPTION, data=None)
+
+
+def _renamed(chat: Row) -> Row:
+    """A chat as v0.24 shows it, without its datasets."""
+    row = {key: value for key, value in chat.items() if key not in (*_NEWER, "dataset_ids")}
+    prompt = {_INSIDE.get(key, key): value for key, value in row.pop("prompt_config").items()}
+    weight = row.pop("vector_similarity_weight")
+    prompt |= {
+        "similarity_threshold": row.pop("similarity_threshold"),
+        "keywords_similarity_weight": 1 - weight,
+        "top_n": row.pop("top_n"),
+        "rerank_model": row.pop("rerank_id"),
+    }
+    llm = {**(row.pop("llm_setting") or {}), "model_name": row.pop("llm_id")}
+    return {"avatar": row.pop("icon"), "llm": llm, "prompt": prompt, **row}
+
+
+def _datasets(call: Call, chat: Row) -> list[Row]:
+    found = [call.engine.get_dataset(each) for each in chat["dataset_ids"]]
+    return [{_DATASET.get(key, key): row[key] for key in _DATASET_FIELDS} for row in found if row]
+
+
+ROUTES: Routes = {
+    "/chats": {"POST": create, "GET": list_, "DELETE": delete},
+    "/chats/{chat_id}": {"PUT": update},
+}
