@@ -1,20 +1,22 @@
 """A server as the HTTP library is told of it: addresses, headers, certificates, proxies; its failures as ours.
 
-httpcore carries the requests, which is httpx's own engine; httpx does what is rare.
+httpcore carries the requests, which is httpx's own engine. httpx does what is rare, and is imported for that only:
+it takes longer to import than the client.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
 import zlib
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
-import httpx
 
 from ..config import Settings
 from ..errors import (
@@ -45,6 +47,8 @@ FAILURES = (
 
 _KEPT = 5.0  # seconds that a connection is kept idle: servers end theirs after as many, or more
 _LONGEST = 1 << 16  # bytes of an address
+_PLAIN = re.compile(r"(https?)://([\w.-]+)(?::(\d+))?([\w/-]*)", re.ASCII)  # what nothing is to be escaped in
+_PORTS = {"http": 80, "https": 443}
 
 
 class Server:
@@ -53,14 +57,13 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.base_url, self.at_once = settings.base_url, settings.max_concurrency
         self._settings = settings
-        address = _base(settings.base_url)
-        self._scheme, self._host, self._port = address.raw_scheme, address.raw_host, address.port
-        needed = address.scheme == "https" or isinstance(settings.verify, str)
+        self._address = _base(settings.base_url)
+        needed = self._address.scheme == b"https" or isinstance(settings.verify, str)
         self.certificates = _certificates(settings.verify) if needed else None
         self._proxy = _proxy(settings.proxy)
         # no accept-encoding: unpacking costs more than a network nearby; who is far away gives it in headers=
         headers = {
-            "host": address.netloc.decode("ascii"),
+            "host": self._address.netloc,
             "user-agent": "ragflow-integrations",
             **settings.headers,
         }
@@ -74,7 +77,7 @@ class Server:
         maker = httpcore.ConnectionPool(
             self.certificates, proxy, keepalive_expiry=_KEPT, network_backend=Network()
         )
-        return Pool(maker, self._address(b"/").origin)
+        return Pool(maker, self._address.url(b"/").origin)
 
     def async_pool(self) -> AsyncPool:
         """A new one for the running event loop."""
@@ -82,7 +85,7 @@ class Server:
         maker = httpcore.AsyncConnectionPool(
             self.certificates, proxy, keepalive_expiry=_KEPT, network_backend=AsyncNetwork()
         )
-        return AsyncPool(maker, self._address(b"/").origin)
+        return AsyncPool(maker, self._address.url(b"/").origin)
 
     def _way(self) -> httpcore.Proxy | None:
         warn_if_exposed(self._settings)
@@ -108,17 +111,14 @@ class Server:
 
     def _url(self, request: Request) -> httpcore.URL:
         try:
-            target = _target(self.base_url + request.path)
-        except httpx.InvalidURL as error:
+            target = _taken_apart(self.base_url + request.path).target
+        except ValueError as error:
             raise _no_address(request, str(error)) from None
         if request.query:
             target += b"?" + urlencode(request.query).encode()
         if len(target) > _LONGEST:
             raise _no_address(request, "it is too long")
-        return self._address(target)
-
-    def _address(self, target: bytes) -> httpcore.URL:
-        return httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=target)
+        return self._address.url(target)
 
     def failure(
         self, error: Exception, request: Request, broken_off: type[TransportError] = TransportError
@@ -138,17 +138,43 @@ class Server:
         return broken_off(f"{_what(request)} at {self.base_url} broke off: {_reason(error)}")
 
 
-def _base(base_url: str) -> httpx.URL:
+class _Address(NamedTuple):
+    scheme: bytes
+    host: bytes
+    port: int | None  # None: that of the scheme
+    target: bytes
+
+    @property
+    def netloc(self) -> str:
+        host = self.host.decode("ascii")
+        host = f"[{host}]" if ":" in host else host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    def url(self, target: bytes) -> httpcore.URL:
+        return httpcore.URL(scheme=self.scheme, host=self.host, port=self.port, target=target)
+
+
+def _base(base_url: str) -> _Address:
     try:
-        return httpx.URL(base_url)
-    except httpx.InvalidURL as error:
+        return _taken_apart(base_url)
+    except ValueError as error:
         raise ConfigurationError(f"base_url={base_url!r}: not a usable address ({error})") from None
 
 
 @lru_cache(maxsize=256)
-def _target(url: str) -> bytes:
-    """Kept, since taking an address apart costs as much as sending a request."""
-    return httpx.URL(url).raw_path
+def _taken_apart(address: str) -> _Address:
+    """Raises ``ValueError`` for what is no address. Kept, since this may cost as much as sending a request."""
+    if plain := _PLAIN.fullmatch(address):
+        scheme, host, port, target = plain.groups()
+        other = int(port) if port and int(port) != _PORTS[scheme] else None
+        return _Address(scheme.encode(), host.lower().encode(), other, (target or "/").encode())
+    import httpx
+
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL as error:
+        raise ValueError(str(error)) from None
+    return _Address(url.raw_scheme, url.raw_host, url.port, url.raw_path)
 
 
 def _no_address(request: Request, reason: str) -> InvalidRequestError:
@@ -169,6 +195,8 @@ def _reason(error: Exception) -> str:
 def _certificates(verify: bool | str) -> ssl.SSLContext:
     """Those to trust, read once: it takes longer than a hundred calls."""
     if isinstance(verify, bool):
+        import httpx
+
         return httpx.create_ssl_context(verify=verify)
     try:
         folder = Path(verify).is_dir()
@@ -184,6 +212,8 @@ def _certificates(verify: bool | str) -> ssl.SSLContext:
 def _proxy(url: str | None) -> httpcore.Proxy | None:
     if url is None:
         return None
+    import httpx
+
     try:
         proxy = httpx.Proxy(url)
     except (ValueError, httpx.InvalidURL):  # its text repeats the address, which may hold a password

@@ -136,8 +136,8 @@ LIBRARIES = ("httpx", "pydantic", "ssl", "asyncio", "json")
     [
         ("import ragflow_integrations", HEAVY + LIBRARIES),
         ("from ragflow_integrations import NotFoundError", HEAVY + LIBRARIES),
-        ("from ragflow_integrations import RAGFlow; RAGFlow('key', 'http://h')", HEAVY),
-        ("from ragflow_integrations import AsyncRAGFlow; AsyncRAGFlow('key', 'http://h')", HEAVY),
+        ("from ragflow_integrations import RAGFlow; RAGFlow('key', 'http://h')", (*HEAVY, "httpx")),
+        ("from ragflow_integrations import AsyncRAGFlow; AsyncRAGFlow('key', 'http://h')", (*HEAVY, "httpx")),
         ("import langchain_ragflow", ("llama_index", *LIBRARIES[:2])),
         ("import llamaindex_ragflow", ("langchain", *LIBRARIES[:2])),
     ],
