@@ -20,6 +20,7 @@ from .thinking import parted
 from .tokens import count_tokens
 
 __all__ = [
+    "GENERATION",
     "Delta",
     "Event",
     "Final",
@@ -43,7 +44,8 @@ _CITE = (
     "\n\nCite what you use: end each sentence that draws on an excerpt with the excerpt's number, as in [ID:0], with "
     "[ID:0] [ID:2] for two of them. Cite nothing else, and write no list of sources."
 )
-_NEVER = ("use_kg", "toc_enhance", "tts")
+GENERATION = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens")
+_NEVER = ("use_kg", "tts")
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def retrieval_for(chat: Row, question: Question, text: str, document_ids: Sequen
         vector_similarity_weight=chat["vector_similarity_weight"],
         top_k=max(1, chat["top_k"]),
         rerank_id=chat["rerank_id"] or "",
+        toc_enhance=bool(chat["prompt_config"].get("toc_enhance")),
         metadata_fields=question.metadata_fields,
     )
 
@@ -235,8 +238,10 @@ def _recited(events: Iterable[Delta | Mark], markers: Citations, recite: Recite)
 
 
 def _settings(chat: Row, question: Question) -> Row:
-    given = {**(chat["llm_setting"] or {}), **question.settings}
-    return {key: value for key, value in given.items() if isinstance(value, int | float)}
+    """What the model is told beside the messages; searches have a switch beside each of these."""
+    own = chat["llm_setting"] or {}
+    given = {key: own[key] for key in GENERATION if key in own and own.get(f"{key}_enabled", True)}
+    return {key: value for key, value in {**given, **question.settings}.items() if key in GENERATION}
 
 
 def _fitting(system: str, messages: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

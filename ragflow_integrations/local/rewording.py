@@ -25,7 +25,7 @@ def wanted(chat: Row) -> list[str]:
     """What a chat's prompt is set to that takes a model."""
     return [
         f"`prompt_config.{name}`"
-        for name in ("keyword", "cross_languages")
+        for name in ("keyword", "cross_languages", "toc_enhance")
         if chat["prompt_config"].get(name)
     ]
 

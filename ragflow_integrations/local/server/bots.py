@@ -1,4 +1,4 @@
-"""``/chatbots`` and ``/searchbots``: what a page that embeds a chat or a search asks, with an embed key ("beta").
+"""``/chatbots``: what a page that embeds a chat asks, with an embed key ("beta").
 
 A chatbot's conversations are apart from the chat's own sessions.
 """
@@ -13,8 +13,8 @@ from starlette.responses import Response
 from ..conversation import Event, Final, Mark
 from ..fields import new_id
 from .call import Call, Routes
-from .completions import Shown, Turn, checked_datasets, failure, frames, question_of, required, spoken, whole
-from .envelope import DATA, EXCEPTION, Fail, answered, succeeded
+from .completions import Shown, Turn, failure, frames, question_of, spoken, whole
+from .envelope import DATA, EXCEPTION, Fail, answered
 from .sse import EventStream, frame
 
 __all__ = [
@@ -23,12 +23,9 @@ __all__ = [
     "asked",
     "complete",
     "info",
-    "mindmap",
     "opened",
     "opener",
     "opening",
-    "related_questions",
-    "search",
     "session_of",
 ]
 
@@ -103,25 +100,6 @@ def asked(call: Call, chat: Row, session: Row, given: Row) -> Turn:
     return Turn(events, bool(chat["dataset_ids"]), question.quote, ids)
 
 
-def search(call: Call) -> Response:
-    """``POST /searchbots/ask``: an answer from datasets, as a stream."""
-    given = required(call, "question", "kb_ids")
-    events = call.engine.ask(str(given["question"]), checked_datasets(call, given["kb_ids"]))
-    return EventStream(answer_frames(events))
-
-
-def related_questions(call: Call) -> Response:
-    """``POST /searchbots/related_questions``: searches near to one, by a language model."""
-    given = required(call, "question")
-    return succeeded(call.engine.related_questions(str(given["question"])))
-
-
-def mindmap(call: Call) -> Response:
-    """``POST /searchbots/mindmap``: what datasets say about a question as a tree, by a language model."""
-    given = required(call, "question", "kb_ids")
-    return succeeded(call.engine.mindmap(str(given["question"]), checked_datasets(call, given["kb_ids"])))
-
-
 def answer_frames(events: Iterator[Event], shown: Shown = dict) -> Generator[str, None, None]:
     """The stream of an answer without a chat: deltas, the reference (each chunk as ``shown``), ``true``."""
     try:
@@ -152,7 +130,4 @@ def _owned(call: Call) -> Row:
 BOT_ROUTES: Routes = {
     "/chatbots/{chat_id}/completions": {"POST": complete},
     "/chatbots/{chat_id}/info": {"GET": info},
-    "/searchbots/ask": {"POST": search},
-    "/searchbots/related_questions": {"POST": related_questions},
-    "/searchbots/mindmap": {"POST": mindmap},
 }

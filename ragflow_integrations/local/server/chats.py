@@ -22,7 +22,6 @@ __all__ = [
     "delete_one",
     "get",
     "is_known",
-    "is_reranker",
     "list_",
     "owned",
     "partly_deleted",
@@ -44,7 +43,6 @@ _NUMBERS: dict[str, Callable[[Any], int | float]] = {
 _OBJECTS = ("prompt_config", "llm_setting")
 _KNOWLEDGE = {"key": "knowledge", "optional": False}
 _DATE = {"key": "date", "optional": True}
-_RERANKERS = ("BAAI/bge-reranker-v2-m3", "maidalun1020/bce-reranker-base_v1")
 _NOT_LISTED = {"create_date", "update_date", "meta_data_filter", "tenant_llm_id", "tenant_rerank_id"}
 
 
@@ -159,11 +157,6 @@ def is_known(call: Call, kind: Kind, name: Any) -> bool:
     return True
 
 
-def is_reranker(call: Call, name: Any) -> bool:
-    """Whether the engine has a reranker of this name, or RAGFlow takes it for one of its own."""
-    return str(name).partition("@")[0] in _RERANKERS or is_known(call, "rerank", name)
-
-
 def settings(given: Row) -> Row:
     """The settings among ``given`` that both versions have under one name: numbers and texts, checked.
 
@@ -246,7 +239,7 @@ def _model(call: Call, given: Row, name: str, by_id: str) -> Row:
         raise Fail(f"`{by_id}` must be a valid tenant model id")
     if name == "llm_id":
         check_llm(call, model)
-    elif model and not is_reranker(call, model):
+    elif model and not is_known(call, "rerank", model):
         raise Fail(f"`{name}` {model} doesn't exist")
     return {name: model or ""}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..conversation import Delta, Event, Final, Mark, MissingVariable, Question
+from ..conversation import GENERATION, Delta, Event, Final, Mark, MissingVariable, Question
 from ..fields import new_id
 from ..problems import Problem
 from . import chats, sessions
@@ -21,7 +21,6 @@ from .metadata import shown_fields
 from .sse import EventStream, frame
 
 __all__ = [
-    "GENERATION",
     "ROUTES",
     "Shown",
     "Turn",
@@ -45,7 +44,6 @@ Shown = Callable[[Row], Row]
 
 _log = logging.getLogger(__name__)
 
-GENERATION = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens")
 _NOT_HERE = ("files", "internet")
 _OWN = {  # what is no variable of the prompt
     *(

@@ -15,7 +15,7 @@ from .envelope import Fail, answered
 from .retrieval import check_graph
 from .validation import validated
 
-__all__ = ["ROUTES", "searched"]
+__all__ = ["ROUTES", "SearchOne", "searched"]
 
 Row = dict[str, Any]
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..conversation import Event, Final, Mark, Question
+from ..conversation import GENERATION, Event, Final, Mark, Question
 from ..metadata import matching
 from ..problems import Problem
 from ..tokens import count_tokens
 from . import chats
 from .call import Call, Routes
-from .completions import GENERATION, read, required, spoken
+from .completions import read, required, spoken
 from .envelope import ARGUMENT, EXCEPTION, JSON, Fail
 from .metadata import filter_of, shown_fields
 from .sse import EventStream, frame

@@ -13,7 +13,7 @@ from .datasets import NICKNAME
 from .envelope import AUTHENTICATION, OPERATING, Fail, succeeded
 from .sse import EventStream
 
-__all__ = ["ROUTES", "owned"]
+__all__ = ["ROUTES", "owned", "shown"]
 
 Row = dict[str, Any]
 
@@ -49,7 +49,12 @@ def list_(call: Call) -> Response:
 
 def get(call: Call) -> Response:
     """``GET /searches/{id}``."""
-    row = call.engine.get_search(call.path["search_id"])
+    return shown(call, call.path["search_id"])
+
+
+def shown(call: Call, identifier: str) -> Response:
+    """The search with this id; ``Fail`` 103 if there is none."""
+    row = call.engine.get_search(identifier)
     if row is None:
         raise Fail("Has no permission for this operation.", OPERATING, data=False)
     return succeeded(_shown(row, _DETAIL))

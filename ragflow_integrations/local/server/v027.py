@@ -18,6 +18,7 @@ from . import (
     openai,
     parsing,
     retrieval,
+    searchbots,
     searches,
     sessions,
     system,
@@ -77,6 +78,6 @@ V027 = Dialect(
     wrong_key=_wrong_key,
     embed_key_in=_embed_key_in,
     wrong_embed_key=_wrong_embed_key,
-    bot_routes=bots.BOT_ROUTES,
+    bot_routes=joined(bots.BOT_ROUTES, searchbots.BOT_ROUTES),
     refusing=indexes.REFUSING,
 )

@@ -63,6 +63,8 @@ class AnswerCalls(ChunkCalls, DocumentCalls):
         needing = rewording.wanted(chat) + metadata_filter.wanted(chat["meta_data_filter"])
         if not chat["dataset_ids"]:
             needing.append("an answer without a dataset")
+        elif chat["rerank_id"]:
+            models.known("rerank", chat["rerank_id"])
         for feature in needing:
             models.needed_llm(feature, name)
         return models.llm(name)
@@ -73,7 +75,10 @@ class AnswerCalls(ChunkCalls, DocumentCalls):
         """Answer a question from datasets, without a chat; ``config`` is a search application's ``search_config``."""
         chat = {**_SEARCH, **{key: value for key, value in (config or {}).items() if key in _SEARCH}}
         chat |= {"dataset_ids": list(dataset_ids), "llm_id": (config or {}).get("chat_id") or ""}
-        return self.converse(chat, Question([{"role": "user", "content": question}]))
+        asked = Question(
+            [{"role": "user", "content": question}], document_ids=(config or {}).get("doc_ids") or None
+        )
+        return self.converse(chat, asked)
 
     def related_questions(self, question: str, llm_id: str | None = None) -> list[str]:
         """Questions near to one; ``Refused`` without a language model."""

@@ -248,3 +248,54 @@ async def test_searchbots(api: Api) -> None:
     for path in ("/searchbots/mindmap", "/searchbots/related_questions", "/chat/recommendation"):
         answer = await api("POST", path, asked)
         assert (answer["code"], "language model" in answer["message"]) == (102, True)
+
+
+async def test_searchbots_of_a_search_application(api: Api) -> None:
+    """Its datasets and settings go over those of the request; its detail is shown to its owner."""
+    chat = await api.chat()
+    config = {"kb_ids": chat["dataset_ids"], "similarity_threshold": 0.99}
+    search = await api("POST", "/searches", {"name": "s", "search_config": config})
+    named = {"search_id": search["data"]["search_id"]}
+    detail = await api("GET", f"/searchbots/detail?search_id={named['search_id']}")
+    assert detail["data"]["search_config"] == config
+    assert (await api("GET", "/searchbots/detail?search_id=zz"))["code"] == 103
+    asked = {"question": QUESTION, "kb_ids": [], **named}
+    only, _ = frames((await api.http.post("/searchbots/ask", json=asked)).text)
+    assert (only["data"]["reference"]["chunks"], only["data"]["final"]) == ([], True)
+    test = {"question": QUESTION, "kb_id": chat["dataset_ids"][0]}
+    found = (await api("POST", "/searchbots/retrieval_test", test))["data"]
+    assert (found["total"], "Atlantis" in found["chunks"][0]["content_with_weight"]) == (1, True)
+    assert (await api("POST", "/searchbots/retrieval_test", {**test, **named}))["data"]["total"] == 0
+    for wrong, code in [([], 102), ("zz", 103), (5, 100)]:
+        assert (await api("POST", "/searchbots/retrieval_test", {**test, "kb_id": wrong}))["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"prompt_config": {"use_kg": True}}, "use_kg"),
+        ({"prompt_config": {"tts": True}}, "tts"),
+        ({"prompt_config": {"reasoning": 2}}, "reasoning"),
+        ({"prompt_config": {"keyword": True}}, "keyword"),
+        ({"prompt_config": {"cross_languages": ["German"]}}, "cross_languages"),
+        ({"prompt_config": {"toc_enhance": True}}, "toc_enhance"),
+        ({"meta_data_filter": {"method": "auto"}}, "meta_data_filter"),
+    ],
+)
+async def test_settings_that_cannot_be_followed(api: Api, settings: Json, named: str) -> None:
+    """They can be kept, as on RAGFlow; the question is refused by name before a stream or session begins."""
+    chat = await api.chat(**settings)
+    answer = await api("POST", "/chat/completions", {"chat_id": chat["id"], "question": QUESTION})
+    assert (answer["code"], named in answer["message"]) == (102, True)
+    assert (await api("GET", f"/chats/{chat['id']}/sessions"))["data"] == []
+
+
+async def test_a_reranker_orders_what_is_found(api: Api) -> None:
+    """The chat's reranker gives the scores that the reference shows."""
+    chat = await api.chat(rerank_id="BAAI/bge-reranker-v2-m3")
+    body = {"chat_id": chat["id"], "question": QUESTION, "stream": False}
+    [chunk] = (await api("POST", "/chat/completions", body))["data"]["reference"]["chunks"]
+    await api("PATCH", f"/chats/{chat['id']}", {"rerank_id": ""})
+    [plain] = (await api("POST", "/chat/completions", body))["data"]["reference"]["chunks"]
+    assert chunk["vector_similarity"] != plain["vector_similarity"]
+    assert chunk["term_similarity"] == plain["term_similarity"]

@@ -6,10 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..bots import answer_frames, mindmap, opened, related_questions, session_of
+from .. import searchbots
+from ..bots import opened, session_of
 from ..call import Call, Routes
-from ..completions import checked_datasets, required
 from ..envelope import EXCEPTION, Fail, answered
+from ..searchbots import ask
 from ..sse import EventStream
 from .chats import owned
 from .completions import asked, frames, shown, whole
@@ -42,15 +43,12 @@ def complete(call: Call) -> Response:
 
 def search(call: Call) -> Response:
     """``POST /searchbots/ask``: an answer from datasets, as a stream."""
-    given = required(call, "question", "kb_ids")
-    events = call.engine.ask(str(given["question"]), checked_datasets(call, given["kb_ids"]))
-    return EventStream(answer_frames(events, shown))
+    return ask(call, shown)
 
 
 BOT_ROUTES: Routes = {
     "/chatbots/{chat_id}/completions": {"POST": complete},
     "/chatbots/{chat_id}/info": {"GET": info},
+    **searchbots.BOT_ROUTES,
     "/searchbots/ask": {"POST": search},
-    "/searchbots/related_questions": {"POST": related_questions},
-    "/searchbots/mindmap": {"POST": mindmap},
 }

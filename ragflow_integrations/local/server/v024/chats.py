@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ...problems import Refused, Taken
 from ..call import Call, Order, Routes, without_repeats
-from ..chats import is_known, is_reranker, settings
+from ..chats import is_known, settings
 from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered
 from .paging import page_of
 
@@ -159,7 +159,7 @@ def _fields(call: Call, given: Row) -> Row:
     if config is not None:
         fields["prompt_config"], outside = _prompt(config)
         given |= outside
-    if given.get("rerank_id") and not is_reranker(call, given["rerank_id"]):
+    if given.get("rerank_id") and not is_known(call, "rerank", given["rerank_id"]):
         raise Fail(f"`rerank_model` {given['rerank_id']} doesn't exist")
     if "rerank_id" in given:
         fields["rerank_id"] = given["rerank_id"] or ""
