@@ -90,6 +90,7 @@ def test_a_compressed_answer(run: Run, cut: int | None) -> None:
         (b"{}", "br", "it is packed as 'br'; ask for 'gzip' in headers="),
         (gzip.compress(b'{"code": 0}')[:-9], "gzip", "what is packed in it is cut off"),
     ],
+    ids=["bomb", "twice", "unknown", "cut off"],
 )
 def test_what_is_not_unpacked(run: Run, body: bytes, encoding: str, said: str) -> None:
     """A bomb, what hides one, what nobody asked for, half of an answer: a clear error."""
