@@ -44,6 +44,7 @@ _SESSIONS = {  # begun between the recordings of v0.24, and the chats they belon
     "971d7d20e58911f1a50002fc00000001": "9633bf32e58911f1a50002fc00000001",
     "971ea1a0e58911f1a50002fc00000001": "961895c2e58911f1a50002fc00000001",
 }
+_SDK_TEXT = "The capital of Atlantis is Poseidonia."
 SECOND_KEY = "ragflow-of-another-tenant"
 
 Json = Any
@@ -148,7 +149,7 @@ class Player:
                 self.ids[session] = self.engine.create_session(self.ids[chat], "s", user_id="")["id"]
         if name in ("parse.dup", "doc.parse.v2"):
             self.gate.clear()
-        if name in ("doc.list.done", "doc.list.after_stop"):
+        if name in ("doc.list.done", "doc.list.after_stop", "sdk.doc"):
             self.gate.set()
             self._wait_until_parsed()
 
@@ -171,8 +172,9 @@ class Player:
         self.ids |= dict(zip(_CHAT_IDS[self.version], (dataset, empty, document), strict=False))
 
     def _send(self, recorded: Json) -> httpx.Response:
+        recorded = recorded if "auth" in recorded else _as_sent(recorded)
         headers = {**(recorded["request_headers"] or {})}
-        auth = recorded.get("auth", "Bearer <KEY>")  # what the SDK sent was all with the first key
+        auth = recorded["auth"]
         if auth == "Bearer <KEY>":
             headers["Authorization"] = self.client.headers["Authorization"]
         elif auth:
@@ -264,6 +266,17 @@ def differences(theirs: Json, ours: Json, where: str = "") -> list[str]:
     if isinstance(theirs, list) and isinstance(ours, list):
         return differences(theirs[0], ours[0], f"{where}[]") if theirs and ours else []
     return [] if theirs == ours else [f"{where}: {theirs} there, {ours} here"]
+
+
+def _as_sent(recorded: Json) -> Json:
+    """A request of the official SDK as it went out: what was recorded are the arguments of its calls."""
+    body, query = recorded["request_body"], recorded["query"] or {}
+    if body == "multipart":
+        name = recorded["response_body"]["data"][0]["name"]
+        body = {"multipart": [{"field": "file", "filename": name, "content": _SDK_TEXT}], "form": None}
+    kind = {} if body is None else {"Content-Type": "application/json"}
+    given = {key: value for key, value in query.items() if value is not None}
+    return {**recorded, "auth": "Bearer <KEY>", "request_headers": kind, "request_body": body, "query": given}
 
 
 def _multipart(body: Json) -> bytes:
