@@ -48,7 +48,7 @@ def serve(
     try:
         on_ready(_url(listener))
         # uvicorn stops at either signal and raises it again when it has finished
-        _server(engine, api_version).run(sockets=[listener])
+        _server(engine, api_version, host).run(sockets=[listener])
     except KeyboardInterrupt:
         return
     finally:
@@ -73,7 +73,7 @@ def running_server(
     """
     key = engine.api_key(api_key)
     listener = _listen(host, port)
-    server = _server(engine, api_version)
+    server = _server(engine, api_version, host)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="ragflow-local-server")
     thread.start()
     try:
@@ -108,9 +108,9 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _server(engine: Engine, api_version: str) -> uvicorn.Server:
+def _server(engine: Engine, api_version: str, host: str) -> uvicorn.Server:
     config = uvicorn.Config(
-        build_app(engine, api_version=api_version),
+        build_app(engine, api_version=api_version, host=host),
         access_log=False,
         lifespan="off",
         log_config=None,

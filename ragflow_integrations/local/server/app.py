@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -20,6 +21,8 @@ from .auth import Gate, OpenGate
 from .call import Call, Handler
 from .dialect import Dialect
 from .envelope import EXCEPTION, JSON, Fail
+from .guard import MAX_FIELDS, MAX_FILES, Guard, names_of
+from .openapi import document
 from .v024 import V024
 from .v027 import V027
 
@@ -33,12 +36,15 @@ DIALECTS: Mapping[str, Dialect] = {"0.27": V027, "0.24": V024}
 _log = logging.getLogger(__name__)
 
 
-def build_app(engine: Engine, *, with_keys: bool = True, api_version: str = "0.27") -> ASGIApp:
+def build_app(
+    engine: Engine, *, with_keys: bool = True, api_version: str = "0.27", host: str | None = None
+) -> ASGIApp:
     """The local engine's HTTP API as an ASGI application; it answers as RAGFlow of ``api_version``.
 
     Callers must send a key that the engine knows as ``Authorization: Bearer …``; without ``with_keys``, for use
-    in-process, every call is let through as the owner's. The engine stays the caller's: the application neither
-    opens nor closes it, and needs no lifespan events.
+    in-process, every call is let through as the owner's. ``host`` is the address that it is served on: on loopback
+    it answers to loopback's names only. The engine stays the caller's: the application neither opens nor closes
+    it, and needs no lifespan events.
     """
     dialect, gate = DIALECTS[api_version], Gate if with_keys else OpenGate
     routes = [
@@ -46,9 +52,10 @@ def build_app(engine: Engine, *, with_keys: bool = True, api_version: str = "0.2
         for wanted, table in dialect.tables().items()
         for path, verbs in table.items()
     ]
+    routes.append(Route("/openapi.json", _Openapi(dialect), methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
     app.router.redirect_slashes = False
-    return _TrailingSlash(app)
+    return Guard(_TrailingSlash(app), None if host is None else names_of(host))
 
 
 def served(api_version: str = "0.27") -> frozenset[tuple[str, str]]:
@@ -73,6 +80,19 @@ class _TrailingSlash:
         if scope["type"] == "http" and scope["path"].endswith("/"):
             scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
         await self._app(scope, receive, send)
+
+
+class _Openapi:
+    """``GET /openapi.json``, for everybody: what is served, made once."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._made: JSON | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._made is None:
+            self._made = JSON(await run_in_threadpool(document, self._dialect))
+        await self._made(scope, receive, send)
 
 
 class _Endpoint:
@@ -102,7 +122,7 @@ class _Endpoint:
             raise Fail("<MethodNotAllowed '405: Method Not Allowed'>", EXCEPTION, data=None)
         tenant = await self._gate.tenant(request.url.path, request.headers)
         async with AsyncExitStack() as stack:
-            form = await stack.enter_async_context(request.form()) if _has_form(request) else None
+            form = await stack.enter_async_context(_form(request)) if _has_form(request) else None
             body = b"" if form is not None else await request.body()
             content_type = request.headers.get("content-type")
             call = Call(tenant, request.path_params, request.query_params, content_type, body, form)
@@ -118,7 +138,11 @@ def _answer(handler: Handler, call: Call, what: str) -> Response:
         return Fail(str(problem)).response()
     except Exception as error:  # noqa: BLE001 - whatever fails is answered, as code 100
         _log.exception("%s failed", what)
-        return Fail(repr(error), EXCEPTION, data=None).response()
+        return Fail(type(error).__name__, EXCEPTION, data=None).response()
+
+
+def _form(request: Request) -> AbstractAsyncContextManager[FormData]:
+    return request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS)
 
 
 def _has_form(request: Request) -> bool:

@@ -58,7 +58,8 @@ class Fail(Exception):
             self.body["data"] = data
 
     def response(self) -> JSON:
-        return JSON(self.body, self.status)
+        """The answer; after one about a body that is too large nothing more is read from the connection."""
+        return JSON(self.body, self.status, {"Connection": "close"} if self.status == 413 else None)
 
 
 def answered(data: Any = UNSET, **more: Any) -> JSON:
