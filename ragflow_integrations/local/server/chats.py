@@ -117,15 +117,24 @@ def delete(call: Call) -> Response:
     if not given.get("ids") and given.get("delete_all") is True:
         deleted = call.engine.delete_chats(None)
         return succeeded({"success_count": deleted} if deleted else {})
-    if not given.get("ids") and not given.get("chat_id"):
-        return succeeded({})
-    ids, errors = without_repeats(given.get("ids") or given["chat_id"], "chat")
+    if not given.get("ids"):
+        return _delete_named(call, given.get("chat_id"))
+    ids, errors = without_repeats(given["ids"], "chat")
     known = [each for each in ids if call.engine.get_chat(each) is not None]
     errors = [f"Chat({each}) not found." for each in ids if each not in known] + errors
     if not known:
         raise Fail("; ".join(errors))
     deleted = call.engine.delete_chats(known)
     return partly_deleted(deleted, errors, "chats") if errors else succeeded({"success_count": deleted})
+
+
+def _delete_named(call: Call, identifier: Any) -> Response:
+    """What ``chat_id`` does in place of ``ids``; without either nothing is deleted."""
+    if not identifier:
+        return succeeded({})
+    if not call.engine.delete_chats([str(identifier)]):
+        raise Fail(f"Failed to delete chat {identifier}")
+    return succeeded(True)
 
 
 def partly_deleted(deleted: int, errors: list[str], what: str) -> Response:

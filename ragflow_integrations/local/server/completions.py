@@ -159,7 +159,7 @@ def checked_datasets(call: Call, ids: Any) -> list[str]:
 
 
 def document_ids(given: Row) -> list[str] | None:
-    """``doc_ids`` of a question, ids separated by commas; None if it names none."""
+    """``doc_ids`` of a request or message, a list or ids separated by commas; None if it names none."""
     wanted = given.get("doc_ids") or ""
     if isinstance(wanted, str):
         wanted = [each.strip() for each in wanted.split(",")]
@@ -188,7 +188,7 @@ def question_of(given: Row, chat: Row, messages: list[Row]) -> Question:
     config = chat["prompt_config"]
     return Question(
         messages=messages,
-        document_ids=document_ids(given),
+        document_ids=document_ids(messages[-1]) or document_ids(given),
         metadata_fields=shown_fields(given, config),
         quote=bool(given.get("quote", True) and config.get("quote", True)),
         variables={key: value for key, value in given.items() if key not in _OWN},

@@ -299,3 +299,34 @@ async def test_a_reranker_orders_what_is_found(api: Api) -> None:
     [plain] = (await api("POST", "/chat/completions", body))["data"]["reference"]["chunks"]
     assert chunk["vector_similarity"] != plain["vector_similarity"]
     assert chunk["term_similarity"] == plain["term_similarity"]
+
+
+async def test_deletion_of_one_named_chat(api: Api) -> None:
+    """``chat_id`` in place of ``ids`` deletes that chat and says so."""
+    chat = await api.chat()
+    named = {"chat_id": chat["id"]}
+    assert (await api("DELETE", "/chats", named))["data"] is True
+    assert await api("DELETE", "/chats", named) == {
+        "code": 102,
+        "message": f"Failed to delete chat {chat['id']}",
+    }
+
+
+async def test_a_message_names_its_documents(api: Api) -> None:
+    """``doc_ids`` of the last message narrow as those of the request do."""
+    dataset = await api.dataset()
+    ids = [
+        await api.tagged(dataset, f"{name}.txt", f"{name} knows the capital of Atlantis.")
+        for name in ("Ann", "Bob")
+    ]
+    chat = (await api("POST", "/chats", {"name": "c", "dataset_ids": [dataset]}))["data"]
+    message = {"role": "user", "content": QUESTION, "doc_ids": ids[1:]}
+    body = {"chat_id": chat["id"], "messages": [message], "stream": False}
+    chunks = (await api("POST", "/chat/completions", body))["data"]["reference"]["chunks"]
+    assert [chunk["document_name"] for chunk in chunks] == ["Bob.txt"]
+
+
+async def test_names_in_any_case(api: Api) -> None:
+    """``keywords`` finds parts of names whatever their case, umlauts included."""
+    await api("POST", "/chats", {"name": "Über uns"})
+    assert (await api("GET", "/chats?keywords=über"))["data"]["total"] == 1
