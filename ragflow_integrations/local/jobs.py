@@ -33,7 +33,7 @@ __all__ = ["Parser", "start", "stop"]
 
 _log = logging.getLogger(__name__)
 _BATCH = 64  # chunks embedded between two looks at whether the job was cancelled
-_PART = 256  # chunks stored in one transaction
+_PART = 128  # chunks stored in one transaction
 _PAUSE = 0.001  # seconds between two of them, for others to take their turn
 _TELL = 0.3  # seconds between two reports of a document's progress
 _READ, _EMBEDDED = 0.4, 0.9  # progress when the file is read, and when its chunks have their vectors

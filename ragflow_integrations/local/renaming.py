@@ -15,7 +15,7 @@ from .store import Row, Store, row, rows
 
 __all__ = ["follow", "mark", "pending"]
 
-_PART = 256  # chunks that change in one transaction
+_PART = 128  # chunks that change in one transaction
 _PAUSE = 0.001  # seconds for others to take their turn
 _CHUNKS = (
     "SELECT chunk.*, terms FROM chunk JOIN chunk_index USING (row)"

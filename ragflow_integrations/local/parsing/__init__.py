@@ -50,7 +50,8 @@ def chunk_document(
     """
     if chunk_method in ELSEWHERE:
         raise ParseError(
-            f"The local engine does not have the chunk method {chunk_method!r}; a RAGFlow server has it."
+            f"The chunk method {chunk_method!r} takes {ELSEWHERE[chunk_method]}, which the local engine does not have; "
+            f"a RAGFlow server has it: {name!r}."
         )
     if chunk_method not in METHODS:
         raise ParseError(f"There is no chunk method {chunk_method!r}: use one of {', '.join(METHODS)}.")

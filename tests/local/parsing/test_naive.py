@@ -168,7 +168,7 @@ def test_html_long_block_is_cut() -> None:
     ("name", "text", "method", "config", "reason"),
     [
         ("a.txt", "x", "paper", {}, "'paper' takes pdf files, not 'a.txt'"),
-        ("a.txt", "x", "picture", {}, "does not have the chunk method 'picture'; a RAGFlow server has it"),
+        ("a.txt", "x", "picture", {}, "'picture' takes OCR and a vision model.*; a RAGFlow server has it"),
         ("a.txt", "x", "magic", {}, "no chunk method 'magic': use one of naive, one, qa"),
         ("a.txt", "x", "naive", {"pages": [1, 2]}, r"parser_config.pages is \[1, 2\]"),
         ("a.txt", "x", "naive", {"chunk_token_num": "many"}, "parser_config.chunk_token_num is 'many'"),

@@ -20,8 +20,13 @@ from .tag import tag
 
 __all__ = ["ELSEWHERE", "METHODS", "Method", "cut"]
 
-ELSEWHERE = frozenset({"picture", "resume", "audio", "knowledge_graph"})
-"""Methods that RAGFlow has and this engine does not: they take OCR, speech or language models."""
+ELSEWHERE = {
+    "picture": "OCR and a vision model",
+    "audio": "a speech model",
+    "resume": "OCR and a language model",
+    "knowledge_graph": "a language model",
+}
+"""Methods that RAGFlow has and this engine does not, with what they take."""
 
 _TEXTS = frozenset({"doc", "docx", "odt", "pdf", "rtf", "txt"}) | HTML
 _ROWS = SHEETS | {"txt"}
