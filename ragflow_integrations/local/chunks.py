@@ -21,13 +21,16 @@ from .store import Row, conditions, page_of, row, rows, scalar
 from .tokens import count_tokens
 
 __all__ = [
+    "Extras",
     "Filters",
     "Prepared",
     "add",
     "change_terms",
     "delete",
     "delete_parsed",
+    "equip",
     "get",
+    "image",
     "listed",
     "prepare",
     "replace",
@@ -36,7 +39,9 @@ __all__ = [
     "wire",
 ]
 
-_KEPT = "place, positions_json, doc_type, tags_json, mom_id"  # when a chunk's text is changed
+_KEPT = (  # when a chunk's text is changed
+    "place, positions_json, doc_type, tags_json, mom_id, available, tag_features_json, has_image"
+)
 _COLUMNS = "chunk.*, document.name AS document_name"
 _TITLE_SHARE = 0.1  # of the vector, as RAGFlow's filename_embd_weight
 
@@ -93,18 +98,60 @@ def add(
     return list(by_id)
 
 
-def replace(
-    db: apsw.Connection, document: Row, identifier: str, prepared: Prepared, *, available: bool
-) -> None:
-    """Put something else in the place of a stored chunk, under its id; ``Missing`` if it is gone."""
+def replace(db: apsw.Connection, document: Row, identifier: str, prepared: Prepared, extras: Extras) -> None:
+    """Put something else in the place of a stored chunk, under its id; ``Missing`` if it is gone.
+
+    What neither ``prepared`` nor ``extras`` have stays as it was.
+    """
     sql = f"SELECT row, create_time, {_KEPT} FROM chunk WHERE id = ? AND document_id = ?"
     old = row(db, sql, (identifier, document["id"]))
     if old is None:
         raise Missing(f"Can't find this chunk {identifier}")
+    kept_image = image(db, identifier) if old["has_image"] else None
     # Under a new number, which tells the matrices in memory that the vector is another one.
     _remove(db, document, [old.pop("row")])
-    _insert(db, document, prepared, {"id": identifier, "available": int(available), **old})
+    _insert(db, document, prepared, {"id": identifier, **old, **_columns(extras)})
     _count(db, document, 1, prepared.token_count)
+    _keep_image(db, identifier, extras.get("image", kept_image))
+
+
+class Extras(TypedDict, total=False):
+    """What may be put to a chunk besides its text, keywords and questions; ``image`` is a file's bytes."""
+
+    available: bool
+    positions: Sequence[Sequence[int]]
+    tags: Sequence[str]
+    tag_features: Mapping[str, float]
+    image: bytes
+
+
+def equip(db: apsw.Connection, identifier: str, extras: Extras) -> None:
+    """Put these to a chunk that is not searched by them; ``available`` is for ``switch``."""
+    columns = _columns(extras)
+    for name, value in columns.items():
+        db.execute(f"UPDATE chunk SET {name} = ? WHERE id = ?", (value, identifier))
+    _keep_image(db, identifier, extras.get("image"))
+
+
+def image(db: apsw.Connection, identifier: str) -> bytes | None:
+    """The image of a chunk, None if it has none."""
+    found = row(db, "SELECT data FROM chunk_image WHERE chunk_id = ?", (identifier,))
+    return None if found is None else bytes(found["data"])
+
+
+def _columns(extras: Extras) -> Row:
+    columns: Row = {}
+    for name in ("positions", "tags", "tag_features"):
+        if name in extras:
+            columns[f"{name}_json"] = dumped(extras[name])
+    if "available" in extras:
+        columns["available"] = int(extras["available"])
+    return columns | ({"has_image": 1, "doc_type": "image"} if "image" in extras else {})
+
+
+def _keep_image(db: apsw.Connection, identifier: str, data: bytes | None) -> None:
+    if data is not None:
+        db.execute("INSERT OR REPLACE INTO chunk_image VALUES (?, ?)", (identifier, data))
 
 
 def switch(db: apsw.Connection, document: Row, ids: Sequence[str] | None, on: bool) -> None:
@@ -129,10 +176,11 @@ def wire(stored: Row) -> Row:
         "important_keywords": chunk["important_keywords"],
         "tag_kwd": chunk["tags"],
         "questions": chunk["questions"],
-        "image_id": "",
+        "image_id": f"{chunk['dataset_id']}-{chunk['id']}" if chunk["has_image"] else "",
         "doc_type_kwd": chunk["doc_type"],
         "available": bool(chunk["available"]),
         "positions": chunk["positions"],
+        "tag_feas": chunk["tag_features"],
         "create_timestamp": chunk["create_time"] / 1000,
     }
 

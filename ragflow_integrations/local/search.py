@@ -255,7 +255,7 @@ def _wire(stored: Row, highlighted: Query | None) -> Row:
     result |= {
         "content_ltks": " ".join(words(chunk["content"])),
         "document_keyword": chunk["docnm_kwd"],
-        "image_id": "",
+        "image_id": chunk["image_id"],
         "positions": chunk["positions"],
         "doc_type_kwd": _shown_type(stored),
         "mom_id": stored["mom_id"],

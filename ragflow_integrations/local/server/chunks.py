@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
+from ..chunks import Extras
 from . import datasets, documents
 from .call import Call, Routes, without_repeats
-from .envelope import EXCEPTION, Fail, answered, not_there_yet
+from .envelope import DATA, EXCEPTION, UNSET, Fail, answered
+from .media import typed
 
-__all__ = ["ROUTES", "add", "delete", "get", "list_", "switch", "update"]
+__all__ = [
+    "ROUTES",
+    "add",
+    "added",
+    "change",
+    "chunk_of",
+    "content_of",
+    "delete",
+    "get",
+    "list_",
+    "strings",
+    "switch",
+    "trimmed",
+    "update",
+]
 
 Row = dict[str, Any]
 
-_LISTS = ("important_keywords", "questions")
-_NOT_HERE = ("tag_kwd", "tag_feas", "image_base64")
 _IN_INDEX = {
     "id": "id",
     "content_with_weight": "content",
@@ -30,17 +47,26 @@ _IN_INDEX = {
     "position_int": "positions",
     "create_timestamp_flt": "create_timestamp",
 }
+_ADDED = "id content document_id dataset_id important_keywords questions".split()
+_NOT_LISTED = {"create_timestamp", "tag_feas"}
+_PAIR = re.compile(r"[\n\t]")
 
 
 def add(call: Call) -> Response:
     """``POST …/chunks``: the chunk is searchable when this returns."""
     document = _document(call)
     given = call.json()
-    content = _content(given)
-    keywords, questions = (_strings(given, name, "is required to") for name in _LISTS)
-    _check_supported(given)
-    row = call.engine.add_chunk(document["id"], content, important_keywords=keywords, questions=questions)
-    return answered({"chunk": _added(row)})
+    content = content_of(given)
+    keywords, questions = (
+        strings(given, name, "is required to") for name in ("important_keywords", "questions")
+    )
+    extras = _extras(given, "is required to")
+    row = call.engine.add_chunk(
+        document["id"], content, important_keywords=keywords, questions=trimmed(questions), **extras
+    )
+    more = {name: row[name] for name in ("tag_kwd",) if name in given}
+    more |= {"image_id": row["image_id"]} if row["image_id"] else {}
+    return answered({"chunk": {**added(row), "doc_type_kwd": row["doc_type_kwd"], **more}})
 
 
 def list_(call: Call) -> Response:
@@ -57,15 +83,14 @@ def list_(call: Call) -> Response:
     )
     if wanted and not rows:
         raise Fail(f"Chunk not found: {document['dataset_id']}/{wanted}")
-    chunks = [{key: value for key, value in row.items() if key != "create_timestamp"} for row in rows]
-    if wanted:
-        chunks = [{**chunk, "tag_feas": {}} for chunk in chunks]
+    hidden = _NOT_LISTED - ({"tag_feas"} if wanted else set())
+    chunks = [{key: value for key, value in row.items() if key not in hidden} for row in rows]
     return answered({"total": total, "chunks": chunks, "doc": documents.detail(document)})
 
 
 def get(call: Call) -> Response:
     """``GET …/chunks/{id}``: under the names that RAGFlow's index has for a chunk's fields."""
-    row = _chunk(call, _document(call), "Chunk not found!")
+    row = chunk_of(call, _document(call), "Chunk not found!")
     raw = {raw: row[name] for raw, name in _IN_INDEX.items()}
     return answered({**raw, "available_int": int(row["available"]), "create_time": _made(row)})
 
@@ -73,21 +98,21 @@ def get(call: Call) -> Response:
 def update(call: Call) -> Response:
     """``PATCH …/chunks/{id}`` (or ``PUT``): the chunk keeps its id, and is searchable as it is now on return."""
     document = _document(call)
-    row = _chunk(call, document, f"Can't find this chunk {call.path['chunk_id']}")
+    row = chunk_of(call, document, f"Can't find this chunk {call.path['chunk_id']}")
     given = call.json()
-    fields: Row = {name: _strings(given, name, "should") for name in _LISTS if name in given}
-    if given.get("content") is not None:
-        fields["content"] = _content(given)
-    if "available" in given:
-        fields["available"] = _flag(given, "available")
-    if not isinstance(given.get("positions", []), list):
-        raise Fail("`positions` should be a list")
-    if given.get("positions", row["positions"]) != row["positions"]:
-        raise not_there_yet("other `positions` of chunks")
-    _check_supported(given)
-    if fields:
-        call.engine.update_chunk(row["id"], fields)
+    fields: Row = {"content": content_of(given)} if given.get("content") is not None else {}
+    change(call, document, row, given, fields, _extras(given, "should"))
     return answered()
+
+
+def image(call: Call) -> Response:
+    """``GET /documents/images/{dataset id}-{chunk id}``: the image of a chunk."""
+    dataset_id, _, chunk_id = call.path["image_id"].partition("-")
+    row = call.engine.get_chunk(chunk_id)
+    data = call.engine.chunk_image(chunk_id) if row and row["dataset_id"] == dataset_id else None
+    if data is None:
+        raise Fail("Image not found.")
+    return typed(f"image.{_kind(data)}", data)
 
 
 def switch(call: Call) -> Response:
@@ -98,7 +123,7 @@ def switch(call: Call) -> Response:
         raise Fail("`chunk_ids` is required.")
     if "available_int" not in given and "available" not in given:
         raise Fail("`available_int` or `available` is required.")
-    available = _flag(given, "available_int" if "available_int" in given else "available")
+    available = _flag(given, "available_int") if "available_int" in given else bool(given["available"])
     document = documents.of_dataset(call, "document not found")
     ids, _ = without_repeats(given["chunk_ids"], "chunk")
     call.engine.switch_chunks(document["id"], ids, available)
@@ -126,7 +151,26 @@ def _document(call: Call) -> Row:
     return documents.of_dataset(call, f"you don't own the document {call.path['document_id']}")
 
 
-def _chunk(call: Call, document: Row, message: str) -> Row:
+def change(call: Call, document: Row, row: Row, given: Row, fields: Row, extras: Extras) -> None:
+    """Change a chunk by ``fields`` and what both versions read alike out of the body, if there is anything."""
+    for name in ("important_keywords", "questions"):
+        if name in given:
+            fields[name] = strings(given, name, "should", EXCEPTION)
+    fields["questions"] = trimmed(fields["questions"]) if "questions" in fields else row["questions"]
+    if "available" in given:
+        extras["available"] = _flag(given, "available")
+    if "positions" in given:
+        extras["positions"] = _positions(given["positions"])
+    content = str(fields.get("content", row["content"]))
+    if (
+        document["chunk_method"] == "qa"
+        and len([part for part in _PAIR.split(content) if len(part) > 1]) != 2
+    ):
+        raise Fail("Q&A must be separated by TAB/ENTER key.")
+    call.engine.update_chunk(row["id"], fields, **extras)
+
+
+def chunk_of(call: Call, document: Row, message: str) -> Row:
     """The chunk of the path if it is in this document; else ``Fail`` 102."""
     row = call.engine.get_chunk(call.path["chunk_id"])
     if row is None or row["document_id"] != document["id"]:
@@ -134,13 +178,82 @@ def _chunk(call: Call, document: Row, message: str) -> Row:
     return row
 
 
-def _content(given: Row) -> str:
+def content_of(given: Row) -> str:
+    """The text of a chunk; ``Fail`` 102 if there is none, 100 if it is no text."""
     content = given.get("content")
     if content is None or (isinstance(content, str) and not content.strip()):
         raise Fail("`content` is required")
     if not isinstance(content, str):
         raise Fail(f"`content` should be a string, got {content!r}", EXCEPTION, data=None)
     return content
+
+
+def strings(given: Row, name: str, must: str, code: int = DATA) -> list[str]:
+    """A list of texts, empty if it is not there; ``code`` is for what is in it."""
+    value = given.get(name, [])
+    if not isinstance(value, list):
+        raise Fail(f"`{name}` {must} be a list")
+    if not all(isinstance(each, str) for each in value):
+        raise Fail(f"`{name}` must be a list of strings", code, data=UNSET if code == DATA else None)
+    return value
+
+
+def trimmed(questions: Sequence[str]) -> list[str]:
+    """The questions without blanks around them; one of blanks alone is none."""
+    return [each.strip() for each in questions if each.strip()]
+
+
+def added(row: Row) -> Row:
+    """A new chunk as it is answered."""
+    shown = {name: row[name] for name in _ADDED}
+    return {**shown, "create_time": _made(row), "create_timestamp": row["create_timestamp"]}
+
+
+def _extras(given: Row, must: str) -> Extras:
+    extras: Extras = {}
+    if "tag_kwd" in given:
+        extras["tags"] = strings(given, "tag_kwd", must)
+    if "tag_feas" in given:
+        extras["tag_features"] = _features(given["tag_feas"])
+    if "image_base64" in given:
+        extras["image"] = _image(given["image_base64"])
+    return extras
+
+
+def _features(value: Any) -> dict[str, float]:
+    if isinstance(value, dict) and all(isinstance(each, int | float) for each in value.values()):
+        return value
+    raise Fail(f"`tag_feas` must be an object of tags and their numbers, got {value!r}")
+
+
+def _image(value: Any) -> bytes:
+    if not isinstance(value, str) or not value.strip():
+        raise Fail("`image_base64` must be a non-empty string")
+    try:
+        data = base64.b64decode(value, validate=True)
+    except ValueError:
+        raise Fail("Invalid `image_base64`") from None
+    if not data:
+        raise Fail("`image_base64` is empty")
+    return data
+
+
+def _kind(data: bytes) -> str:
+    """The suffix of an image file by its first bytes, "bin" for what is none that browsers show."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return next((suffix for suffix, magic in _MAGIC.items() if data.startswith(magic)), "bin")
+
+
+def _positions(value: Any) -> list[list[int]]:
+    if not isinstance(value, list):
+        raise Fail("`positions` should be a list")
+    for each in value:
+        if not (
+            isinstance(each, list) and len(each) == 5 and all(isinstance(number, int) for number in each)
+        ):
+            raise Fail(f"`positions` should be a list of lists of 5 whole numbers, got {each!r}")
+    return value
 
 
 def _flag(given: Row, name: str) -> bool:
@@ -150,33 +263,14 @@ def _flag(given: Row, name: str) -> bool:
         raise Fail(f"`{name}` should be true or false, got {given[name]!r}", EXCEPTION, data=None) from None
 
 
-def _check_supported(given: Row) -> None:
-    for name in _NOT_HERE:
-        if given.get(name):
-            raise not_there_yet(f"`{name}` of chunks")
-
-
-def _strings(given: Row, name: str, must: str) -> list[str]:
-    value = given.get(name, [])
-    if not isinstance(value, list):
-        raise Fail(f"`{name}` {must} be a list")
-    if not all(isinstance(each, str) for each in value):
-        raise Fail(f"`{name}` must be a list of strings")
-    return value
-
-
-def _added(row: Row) -> Row:
-    names = ("id", "content", "document_id", "dataset_id", "important_keywords", "questions", "doc_type_kwd")
-    shown = {name: row[name] for name in names}
-    return {**shown, "create_time": _made(row), "create_timestamp": row["create_timestamp"]}
-
-
 def _made(row: Row) -> str:
     return f"{datetime.fromtimestamp(row['create_timestamp']).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+_MAGIC = {"png": b"\x89PNG\r\n", "jpg": b"\xff\xd8\xff", "gif": b"GIF8", "bmp": b"BM"}
 _CHUNKS = "/datasets/{dataset_id}/documents/{document_id}/chunks"
 ROUTES: Routes = {
     _CHUNKS: {"POST": add, "GET": list_, "PATCH": switch, "DELETE": delete},
     _CHUNKS + "/{chunk_id}": {"GET": get, "PATCH": update, "PUT": update},
+    "/documents/images/{image_id}": {"GET": image},
 }

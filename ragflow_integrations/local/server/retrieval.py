@@ -29,16 +29,16 @@ def retrieve(call: Call) -> Response:
         return answered(NOTHING)
     if query.top_k <= 0:
         raise Fail("`top_k` must be greater than 0")
-    return found(call, query)
+    return answered(found(call, query))
 
 
-def found(call: Call, query: Retrieval) -> Response:
-    """The answer to a query; an unknown ``rerank_id`` is code 100, as RAGFlow shows its exception."""
+def found(call: Call, query: Retrieval) -> Row:
+    """What a query finds; an unknown ``rerank_id`` is code 100, as RAGFlow shows its exception."""
     try:
         result = call.engine.retrieve(query)
     except UnknownModel as unknown:
         raise Fail(f"LookupError({str(unknown)!r})", EXCEPTION, data=None) from None
-    return answered({"total": result.total, "chunks": result.chunks, "doc_aggs": result.doc_aggs})
+    return {"total": result.total, "chunks": result.chunks, "doc_aggs": result.doc_aggs}
 
 
 def query_of(call: Call, paged: Callable[[Row], Page]) -> Retrieval | None:

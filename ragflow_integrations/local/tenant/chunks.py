@@ -30,6 +30,7 @@ class ChunkCalls(Part):
         *,
         important_keywords: Sequence[str] = (),
         questions: Sequence[str] = (),
+        **extras: Unpack[chunks.Extras],
     ) -> Row:
         """Add a chunk to a document, searchable at once; the same content again replaces it."""
         with self._shared.store.read() as db:
@@ -42,7 +43,9 @@ class ChunkCalls(Part):
         )
         with self._shared.store.write() as db:
             document = documents.get(db, self.tenant_id, document_id)
-            return chunks.get(db, self.tenant_id, chunks.add(db, document, prepared)[0])
+            [identifier] = chunks.add(db, document, prepared)
+            chunks.equip(db, identifier, extras)
+            return chunks.get(db, self.tenant_id, identifier)
 
     def list_chunks(self, document_id: str, **filters: Unpack[chunks.Filters]) -> tuple[list[Row], int]:
         """One page of a document's chunks and how many fit: ``page page_size``.
@@ -58,8 +61,14 @@ class ChunkCalls(Part):
         with self._shared.store.read() as db:
             return or_none(chunks.get, db, self.tenant_id, chunk_id)
 
-    def update_chunk(self, chunk_id: str, fields: Mapping[str, Any]) -> None:
-        """Change ``content important_keywords questions available`` of a chunk, which keeps its id and its place.
+    def chunk_image(self, chunk_id: str) -> bytes | None:
+        """The image of a chunk, None if it has none or there is no such chunk."""
+        with self._shared.store.read() as db:
+            found = or_none(chunks.get, db, self.tenant_id, chunk_id)
+            return chunks.image(db, chunk_id) if found else None
+
+    def update_chunk(self, chunk_id: str, fields: Mapping[str, Any], **extras: Unpack[chunks.Extras]) -> None:
+        """Change ``content important_keywords questions`` of a chunk, which keeps its id and its place.
 
         The search knows it at once. ``Missing`` if there is none with this id.
         """
@@ -73,7 +82,7 @@ class ChunkCalls(Part):
         [prepared] = chunks.prepare(embedder, old["docnm_kwd"], [chunk])
         with self._shared.store.write() as db:
             document = documents.get(db, self.tenant_id, old["document_id"])
-            chunks.replace(db, document, chunk_id, prepared, available=new["available"])
+            chunks.replace(db, document, chunk_id, prepared, extras)
 
     def switch_chunks(self, document_id: str, ids: Sequence[str], available: bool) -> None:
         """Let the search find chunks of a document, or not; all of the ids or none (``Missing``)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -128,17 +129,64 @@ async def test_switches_that_fail(document: Document, body: Json, code: int, nam
 
 
 @pytest.mark.parametrize(
-    ("body", "named"),
+    ("body", "code", "named"),
     [
-        ({"important_keywords": [1]}, "list of strings"),
-        ({"positions": [[1, 2, 3, 4, 5]]}, "`positions`"),
-        ({"tag_kwd": ["t"]}, "`tag_kwd`"),
-        ({"image_base64": "x"}, "`image_base64`"),
+        ({"important_keywords": [1]}, 100, "list of strings"),
+        ({"positions": [[1, 2, 3]]}, 102, "`positions` should be a list of lists of 5 whole numbers"),
+        ({"tag_kwd": "t"}, 102, "`tag_kwd` should be a list"),
+        ({"tag_kwd": [1]}, 102, "`tag_kwd` must be a list of strings"),
+        ({"tag_feas": {"t": "x"}}, 102, "`tag_feas` must be an object"),
+        ({"image_base64": "x"}, 102, "Invalid `image_base64`"),
+        ({"image_base64": ""}, 102, "`image_base64` must be a non-empty string"),
     ],
 )
-async def test_changes_that_are_refused(document: Document, body: Json, named: str) -> None:
+async def test_changes_that_are_refused(document: Document, body: Json, code: int, named: str) -> None:
     """What cannot be kept is refused by name, and nothing of the request is done."""
     path = f"{document.path}/{document.ids[1]}"
     answer = await document.api("PATCH", path, {"content": "Other.", **body})
-    assert (answer["code"], named in answer["message"]) == (102, True)
+    assert (answer["code"], named in answer["message"]) == (code, True)
     assert (await document.api("GET", path))["data"]["content_with_weight"] == "Zebras live in Africa."
+
+
+PNG = b"\x89PNG\r\n\x1a\n..."
+
+
+async def test_tags_positions_and_images(document: Document) -> None:
+    """They are kept with a chunk, shown where RAGFlow shows them, and stay when its text changes."""
+    body = {
+        "content": "A picture of a zebra.",
+        "tag_kwd": ["animal"],
+        "tag_feas": {"animal": 0.5},
+        "questions": ["  What is it? ", " "],
+        "image_base64": base64.b64encode(PNG).decode(),
+    }
+    made = (await document.api("POST", document.path, body))["data"]["chunk"]
+    assert (made["tag_kwd"], made["doc_type_kwd"], made["questions"]) == (
+        ["animal"],
+        "image",
+        ["What is it?"],
+    )
+    path = f"{document.path}/{made['id']}"
+    await document.api("PATCH", path, {"content": "A photo of a zebra.", "positions": [[1, 2, 3, 4, 5]]})
+    [listed] = await document.listed(id=made["id"])
+    assert (listed["tag_kwd"], listed["tag_feas"]) == (["animal"], {"animal": 0.5})
+    assert (listed["positions"], listed["image_id"]) == ([[1, 2, 3, 4, 5]], made["image_id"])
+    image = await document.api.http.get(f"/documents/images/{made['image_id']}")
+    assert (image.content, image.headers["content-type"]) == (PNG, "image/png")
+    dataset = listed["dataset_id"]
+    found = await document.api("POST", "/retrieval", {"question": "photo", "dataset_ids": [dataset]})
+    assert found["data"]["chunks"][0]["image_id"] == made["image_id"]
+    await document.api("DELETE", document.path, {"chunk_ids": [made["id"]]})
+    gone = await document.api("GET", f"/documents/images/{made['image_id']}")
+    assert gone == {"code": 102, "message": "Image not found."}
+
+
+async def test_pairs_of_questions_and_answers(api: Api) -> None:
+    """A chunk of a document of pairs stays a pair."""
+    dataset = (await api("POST", "/datasets", {"name": "qa", "chunk_method": "qa"}))["data"]["id"]
+    document = await api.document(dataset, "qa.csv", "a,b")
+    path = f"/datasets/{dataset}/documents/{document}/chunks"
+    made = (await api("POST", path, {"content": "Question: Where?\tAnswer: Here."}))["data"]["chunk"]["id"]
+    answer = await api("PATCH", f"{path}/{made}", {"content": "Question: Where?"})
+    assert (answer["code"], answer["message"]) == (102, "Q&A must be separated by TAB/ENTER key.")
+    assert (await api("PATCH", f"{path}/{made}", {"content": "Question: Who?\tAnswer: I."}))["code"] == 0

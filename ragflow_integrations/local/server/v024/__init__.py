@@ -10,6 +10,7 @@ from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail
 from . import (
     bots,
     chats,
+    chunks,
     completions,
     datasets,
     documents,
@@ -17,6 +18,7 @@ from . import (
     memories,
     openai,
     parsing,
+    retrieval,
     sessions,
     system,
 )
@@ -62,6 +64,7 @@ V024 = Dialect(
     routes=joined(
         chats.ROUTES,
         completions.ROUTES,
+        chunks.ROUTES,
         datasets.ROUTES,
         documents.ROUTES,
         indexes.ROUTES,
@@ -69,6 +72,7 @@ V024 = Dialect(
         openai.ROUTES,
         parsing.ROUTES,
         sessions.ROUTES,
+        retrieval.ROUTES,
         system.ROUTES,
     ),
     open_routes=system.OPEN_ROUTES,
