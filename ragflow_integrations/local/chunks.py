@@ -32,6 +32,7 @@ __all__ = [
     "get",
     "image",
     "listed",
+    "number",
     "prepare",
     "replace",
     "retitled",
@@ -113,6 +114,12 @@ def replace(db: apsw.Connection, document: Row, identifier: str, prepared: Prepa
     _insert(db, document, prepared, {"id": identifier, **old, **_columns(extras)})
     _count(db, document, 1, prepared.token_count)
     _keep_image(db, identifier, extras.get("image", kept_image))
+
+
+def number(db: apsw.Connection, identifier: str) -> int | None:
+    """The number of a chunk, which is another one after each change; None if it is gone."""
+    found = row(db, "SELECT row FROM chunk WHERE id = ?", (identifier,))
+    return None if found is None else int(found["row"])
 
 
 class Extras(TypedDict, total=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -631,3 +632,24 @@ def test_tenants_do_not_see_each_other(tmp_path: Path) -> None:
         assert other.create_dataset({"name": dataset["name"]})["name"] == dataset["name"]
         assert owner.get_session(session["id"]) is not None
         check_truth(owner)
+
+
+def test_changes_of_one_chunk_at_once() -> None:
+    """Two changes of a chunk that overlap are both there afterwards."""
+
+    class Waiting(OtherEmbedder):
+        def embed(self, texts: Any) -> Any:
+            if "Changed." in texts[-1] and not self.met.is_set():
+                self.met.set()
+                engine.update_chunk(chunk["id"], {"important_keywords": ["kept"]})
+            return super().embed(texts)
+
+        met = threading.Event()
+
+    with Engine(":memory:", Choice(embedding=Waiting())) as engine:
+        document = engine.add_document(engine.create_dataset({"name": "kb"})["id"], "a.txt", b"x")
+        chunk = engine.add_chunk(document["id"], "First.")
+        engine.update_chunk(chunk["id"], {"content": "Changed."})
+        found = engine.get_chunk(chunk["id"])
+        assert found is not None
+        assert (found["content"], found["important_keywords"]) == ("Changed.", ["kept"])

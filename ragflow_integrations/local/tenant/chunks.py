@@ -72,8 +72,13 @@ class ChunkCalls(Part):
 
         The search knows it at once. ``Missing`` if there is none with this id.
         """
+        while not self._is_updated(chunk_id, fields, extras):
+            continue
+
+    def _is_updated(self, chunk_id: str, fields: Mapping[str, Any], extras: chunks.Extras) -> bool:
+        """False if somebody else changed the chunk while its vector was made: that would be lost."""
         with self._shared.store.read() as db:
-            old = chunks.get(db, self.tenant_id, chunk_id)
+            old, number = chunks.get(db, self.tenant_id, chunk_id), chunks.number(db, chunk_id)
             embedder = datasets.embedder(db, old["dataset_id"], self._shared.models)
         new = {**old, **fields}
         chunk = Chunk(
@@ -82,7 +87,10 @@ class ChunkCalls(Part):
         [prepared] = chunks.prepare(embedder, old["docnm_kwd"], [chunk])
         with self._shared.store.write() as db:
             document = documents.get(db, self.tenant_id, old["document_id"])
-            chunks.replace(db, document, chunk_id, prepared, extras)
+            is_same = chunks.number(db, chunk_id) in (number, None)
+            if is_same:
+                chunks.replace(db, document, chunk_id, prepared, extras)
+            return is_same
 
     def switch_chunks(self, document_id: str, ids: Sequence[str], available: bool) -> None:
         """Let the search find chunks of a document, or not; all of the ids or none (``Missing``)."""
