@@ -19,11 +19,8 @@ LOCAL_LACKS = frozenset(
     {
         "test_a_graph_that_was_not_built",
         "test_a_search",
-        "test_an_agent",
-        "test_asking_an_agent",
         "test_auto_metadata",
         "test_files",
-        "test_openai_compatible_agents",
         "test_preview",
         "test_related_questions",
         "test_tags_and_summaries_that_were_not_made",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from . import (
+    agent_completions,
+    agents,
     bots,
     chats,
     chunks,
@@ -55,6 +57,8 @@ def _wrong_embed_key() -> Fail:
 V027 = Dialect(
     version=system.VERSION,
     routes=joined(
+        agent_completions.ROUTES,
+        agents.ROUTES,
         chats.ROUTES,
         chunks.ROUTES,
         completions.ROUTES,
@@ -78,6 +82,6 @@ V027 = Dialect(
     wrong_key=_wrong_key,
     embed_key_in=_embed_key_in,
     wrong_embed_key=_wrong_embed_key,
-    bot_routes=joined(bots.BOT_ROUTES, searchbots.BOT_ROUTES),
-    refusing=indexes.REFUSING,
+    bot_routes=joined(agent_completions.BOT_ROUTES, bots.BOT_ROUTES, searchbots.BOT_ROUTES),
+    refusing=agents.REFUSING | indexes.REFUSING,
 )

@@ -7,16 +7,16 @@ of ``problems``.
 
 from __future__ import annotations
 
+from .agents import AgentCalls
 from .answers import AnswerCalls
 from .chats import ChatCalls
 from .datasets import DatasetCalls
 from .keys import KeyCalls
-from .memories import MemoryCalls
 from .part import Shared
 from .searches import SearchCalls
 
 __all__ = ["Shared", "Tenant"]
 
 
-class Tenant(KeyCalls, DatasetCalls, ChatCalls, AnswerCalls, MemoryCalls, SearchCalls):
+class Tenant(KeyCalls, DatasetCalls, ChatCalls, AnswerCalls, AgentCalls, SearchCalls):
     """All calls, on behalf of one tenant; any number of threads may make them."""

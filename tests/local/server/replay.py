@@ -224,7 +224,12 @@ class Player:
 
 
 def frames(body: str) -> list[Json]:
-    """The events of a stream in RAGFlow's framing, an OpenAI stream's ``[DONE]`` as text; nothing else is in it."""
+    """The events of a stream in RAGFlow's framing, an OpenAI stream's ``[DONE]`` as text; nothing else is in it.
+
+    An agent's OpenAI stream has a blank after each ``data:``.
+    """
+    if body.startswith("data: "):
+        body = re.sub(r"^data: (?=[{\[])", "data:", body, flags=re.MULTILINE)
     *events, rest = body.split("\n\n")
     assert rest == "", f"a stream ends with an empty line, not {rest!r}"
     assert all(event.startswith("data:{") for event in events[:-1]), events

@@ -87,7 +87,18 @@ def _check_same_envelope(theirs: dict[str, object], ours: dict[str, object]) -> 
     assert differences(shape(theirs), shape(ours)) == []
 
 
+def _unspoken(event: object) -> object:
+    """An agent's event without the speech that v0.24 has with some of the pieces: none, for want of a model."""
+    if (
+        isinstance(event, dict)
+        and event.get("event") == "message"
+        and event["data"].get("audio_binary") is None
+    ):
+        return event | {"data": {"content": event["data"]["content"]}}
+    return event
+
+
 def _shapes(stream: str) -> list[object]:
     """The shapes of a stream's frames in order, deltas taken together: how many there are is the model's affair."""
-    shapes = [shape(each) for each in frames(stream)]
+    shapes = [shape(_unspoken(each)) for each in frames(stream)]
     return [each for each, following in zip(shapes, [*shapes[1:], None], strict=True) if each != following]

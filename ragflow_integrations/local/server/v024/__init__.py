@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..dialect import Dialect, joined
 from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail
 from . import (
+    agents,
     bots,
     chats,
     chunks,
@@ -62,6 +63,7 @@ def _wrong_embed_key() -> Fail:
 V024 = Dialect(
     version=system.VERSION,
     routes=joined(
+        agents.ROUTES,
         chats.ROUTES,
         completions.ROUTES,
         chunks.ROUTES,
@@ -76,7 +78,7 @@ V024 = Dialect(
         system.ROUTES,
     ),
     open_routes=system.OPEN_ROUTES,
-    bot_routes=joined(bots.BOT_ROUTES, documents.BOT_ROUTES),
+    bot_routes=joined(agents.BOT_ROUTES, bots.BOT_ROUTES, documents.BOT_ROUTES),
     refusing=indexes.REFUSING,
     key_in=_key_in,
     wrong_key=_wrong_key,

@@ -1,0 +1,19 @@
+"""What can be wrong with an agent."""
+
+from __future__ import annotations
+
+from ..problems import Problem, Refused
+
+__all__ = ["AgentFailed", "NotRunnable", "WrongParameter"]
+
+
+class NotRunnable(Refused):
+    """The DSL describes no canvas: a part of it is missing or of another kind."""
+
+
+class WrongParameter(Refused):
+    """A component's parameter has a value that it cannot have."""
+
+
+class AgentFailed(Problem):
+    """A component failed while the agent ran."""
