@@ -13,15 +13,23 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._run import RunContext
     from .chat_models import ChatRAGFlow
+    from .filters import RAGFlowCondition, RAGFlowFilter
     from .retrievers import RAGFlowRetriever
 
 if importlib.util.find_spec("langchain_core") is None:
     raise ImportError("langchain_ragflow needs langchain-core: pip install 'ragflow-integrations[langchain]'")
 
-_HOME_OF = {"ChatRAGFlow": "chat_models", "RAGFlowRetriever": "retrievers"}
+_HOME_OF = {
+    "ChatRAGFlow": "chat_models",
+    "RAGFlowCondition": "filters",
+    "RAGFlowFilter": "filters",
+    "RAGFlowRetriever": "retrievers",
+    "RunContext": "_run",
+}
 
-__all__ = ["ChatRAGFlow", "RAGFlowRetriever"]
+__all__ = ["ChatRAGFlow", "RAGFlowCondition", "RAGFlowFilter", "RAGFlowRetriever", "RunContext"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, SkipValidation
 
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, Scope
+
+from ._run import RunContext, this_run
 
 T = TypeVar("T", bound=BaseModel)
+C = TypeVar("C", RAGFlow, AsyncRAGFlow)
 
 __all__ = ["STRICT", "Connected", "for_call"]
 
@@ -62,8 +65,17 @@ class Connected(BaseModel):
     max_retries: int = _DEFAULTS.max_retries
     """Repetitions of calls that may be repeated safely; a question to a chat assistant is sent once."""
 
+    scope: SkipValidation[Scope | Callable[[RunContext], Scope] | None] = None
+    """What may be seen of the server, or a function that says it of the run that a call belongs to.
+
+    The function is given a ``RunContext``: ``lambda run: Scope(dataset_ids=datasets_of(run.context.user))``. It
+    narrows what the client may see, never widens it; ``ConfigurationError`` if it gives no ``Scope``.
+    """
+
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
+        if self.scope is not None and not callable(self.scope):
+            _check_scope(self.scope)
         self._connect()  # not in a validator: pydantic would wrap ConfigurationError in its own
 
     def _connect(self) -> None:
@@ -99,10 +111,22 @@ class Connected(BaseModel):
         return _Settings(self.base_url, self.api_key, self.timeout, self.max_retries)
 
     def _sync(self) -> RAGFlow:
-        return self.client or self._given().as_sync()
+        return self._within(self.client or self._given().as_sync())
 
     def _async(self) -> AsyncRAGFlow:
-        return self.async_client or self._given().as_async()
+        return self._within(self.async_client or self._given().as_async())
+
+    def _fingerprint(self) -> str:
+        """What tells callers apart that may see different things; for keys of caches."""
+        return self._sync().fingerprint
+
+    def _within(self, client: C) -> C:
+        """The client, kept within the scope of this call."""
+        if self.scope is None:
+            return client
+        scope = self.scope(this_run()) if callable(self.scope) else self.scope
+        _check_scope(scope)
+        return client.scoped(scope)
 
     def _given(self) -> RAGFlow | AsyncRAGFlow:
         given = self.client or self.async_client
@@ -125,6 +149,13 @@ class Connected(BaseModel):
 # LangChain copies an object for every call with `configurable` values, and the copy brings its client along: it must
 # neither open connections of its own, nor keep a client that was made of other settings than the copy's.
 _made: WeakKeyDictionary[RAGFlow | AsyncRAGFlow, _Settings] = WeakKeyDictionary()
+
+
+def _check_scope(scope: object) -> None:
+    if not isinstance(scope, Scope):
+        raise ConfigurationError(
+            f"scope={scope!r}: give a Scope, or a function that takes a RunContext and returns one"
+        )
 
 
 def _check_kinds(client: object, async_client: object) -> None:

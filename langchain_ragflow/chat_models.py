@@ -213,7 +213,7 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
         names = ("base_url", "chat_name", *AnswerFields.model_fields)
         return {
             **{name: getattr(self, name) for name in names},
-            "client": self._given().fingerprint,
+            "client": self._fingerprint(),
             "chat_id": self._known_id() or f"not known yet: {uuid4().hex}",
             "stop_sequences": self.stop,  # as "stop" LangChain puts the call's over it, even None
         }

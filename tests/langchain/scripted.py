@@ -24,13 +24,18 @@ class Script:
     """What to answer, and what was asked.
 
     ``pieces`` are the deltas; the pieces between ``<think>`` and ``</think>`` are reasoning. With ``endless`` the
-    deltas are repeated until the caller hangs up, which sets ``hung_up``. ``pages`` are what retrieval finds.
+    deltas are repeated until the caller hangs up, which sets ``hung_up``. ``pages`` are what retrieval finds,
+    whatever its filter; ``documents`` are the metadata of a dataset's documents, by their ids. ``calls`` are all
+    but those for the version.
     """
 
     base_url: str
     pieces: list[str] = field(default_factory=list)
     pages: list[list[dict[str, Any]]] = field(default_factory=list)
     chunks: list[dict[str, Any]] = field(default_factory=list)
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    version: str = "v0.27.0"
+    calls: list[str] = field(default_factory=list)
     endless: bool = False
     error_after: int | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -54,9 +59,28 @@ class Script:
     async def retrieval(self, request: Request) -> Response:
         """``POST /api/v1/retrieval``."""
         body = await request.json()
+        self.calls.append("retrieval")
         self.bodies.append(body)
         found = dict(enumerate(self.pages, 1)).get(body["page"], [])
         return JSONResponse({"code": 0, "data": {"total": len(found), "chunks": found, "doc_aggs": []}})
+
+    async def dataset(self, request: Request) -> Response:
+        """``GET /api/v1/datasets/{id}``, and with ``?id=`` as a list."""
+        self.calls.append("dataset")
+        one = {"id": request.path_params.get("id") or request.query_params["id"], "name": "handbook"}
+        return JSONResponse({"code": 0, "data": one if "id" in request.path_params else [one]})
+
+    async def listing(self, request: Request) -> Response:
+        """``GET /api/v1/datasets/{id}/documents``, page by page."""
+        page, size = (int(request.query_params[name]) for name in ("page", "page_size"))
+        self.calls.append("documents")
+        rows = [{"id": id, "name": id, "meta_fields": held} for id, held in self.documents.items()]
+        docs = rows[(page - 1) * size : page * size]
+        return JSONResponse({"code": 0, "data": {"total": len(rows), "docs": docs}})
+
+    def told_version(self, request: Request) -> Response:
+        """``GET /api/v1/system/version``."""
+        return JSONResponse({"code": 0, "data": self.version})
 
     async def _frames(self) -> AsyncIterator[str]:
         try:
@@ -96,11 +120,6 @@ def frame(data: Any, code: int = 0, message: str = "") -> str:
     return f"data:{json.dumps({'code': code, 'message': message, 'data': data})}\n\n"
 
 
-def version(request: Request) -> Response:
-    """``GET /api/v1/system/version``."""
-    return JSONResponse({"code": 0, "data": "v0.27.0"})
-
-
 @contextmanager
 def running_script() -> Iterator[Script]:
     """The server, from a thread, while the block runs."""
@@ -109,7 +128,11 @@ def running_script() -> Iterator[Script]:
     routes = [
         Route("/api/v1/chat/completions", script.answer, methods=["POST"]),
         Route("/api/v1/retrieval", script.retrieval, methods=["POST"]),
-        Route("/api/v1/system/version", version),
+        Route("/api/v1/system/version", script.told_version),
+        Route("/v1/system/version", script.told_version),
+        Route("/api/v1/datasets", script.dataset),
+        Route("/api/v1/datasets/{id}", script.dataset),
+        Route("/api/v1/datasets/{id}/documents", script.listing),
     ]
     app = Starlette(routes=routes)
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)

@@ -203,7 +203,6 @@ async def test_an_empty_question_is_an_error(retriever: RAGFlowRetriever, questi
 @pytest.mark.parametrize(
     "option",
     [
-        {"rerank_id": "r"},
         {"keyword": True},
         {"use_kg": True},
         {"cross_languages": ["French"]},
@@ -224,9 +223,10 @@ def test_what_the_engine_cannot_do_it_says(retriever: RAGFlowRetriever, option: 
         ({"k": 0}, "k\n"),
         ({"similarity_threshold": 2}, "similarity_threshold"),
         ({"dataset_names": ["a"], "dataset_ids": ["b"]}, "not both"),
+        ({"filter": {"conditions": []}}, "filter.conditions"),
         (
-            {"metadata_condition": {"conditions": []}, "document_ids": ["d"]},
-            "metadata_condition or document_ids",
+            {"filter": {"conditions": [{"name": "a", "comparison_operator": "like", "value": "b"}]}},
+            "start with",
         ),
     ],
 )

@@ -10,10 +10,20 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import ChatModelIntegrationTests, RetrieversIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever
+from langchain_ragflow import ChatRAGFlow, RAGFlowFilter, RAGFlowRetriever
 from tests.langchain.conftest import HARBOUR, KnowledgeBase
 
 LLM = "extractive@Builtin"  # the one language model that every local engine has
+
+
+@pytest.fixture(scope="session")
+def tagged_id(kb: KnowledgeBase) -> str:
+    """A dataset of documents with metadata."""
+    dataset = kb.client.create_dataset("tagged")
+    for number, team in enumerate(["crew", "board", "crew", "crew", "office"]):
+        text = f"The harbour master of house {number} paints the harbour.".encode()
+        dataset.upload(text, name=f"{number}.txt", meta_fields={"team": team, "year": "2026"})
+    return dataset.id
 
 
 class TestRetriever(RetrieversIntegrationTests):
@@ -43,6 +53,28 @@ class TestRetrieverOnDocuments(TestRetriever):
     def retriever_constructor_params(self) -> dict[str, Any]:
         documents = [id for name, id in self.kb.documents.items() if name != "leave.txt"]
         return {"client": self.kb.client, "dataset_names": ["handbook"], "document_ids": documents}
+
+
+class TestRetrieverWithFilter(RetrieversIntegrationTests):
+    """On documents by their metadata, by filters in filters."""
+
+    @pytest.fixture(autouse=True)
+    def _use(self, tagged_id: str, kb: KnowledgeBase) -> None:
+        self.dataset_id, self.client = tagged_id, kb.client
+
+    @property
+    def retriever_constructor(self) -> type[BaseRetriever]:
+        return RAGFlowRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        new = RAGFlowFilter.where("year", ">", 2000)
+        ours = RAGFlowFilter.where("team", "is", "crew") | RAGFlowFilter.where("team", "is", "board")
+        return {"client": self.client, "dataset_ids": [self.dataset_id], "filter": new & ours}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return HARBOUR
 
 
 class TestChatUnit(ChatModelUnitTests):

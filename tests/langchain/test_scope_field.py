@@ -1,0 +1,159 @@
+"""``scope=``: a value, or a function of the run that a call belongs to; nothing else says what may be seen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.runnables import RunnableLambda
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
+
+from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever, RunContext
+from ragflow_integrations import ConfigurationError, NotFoundError, RAGFlow, Scope
+from tests.langchain.conftest import HARBOUR, KnowledgeBase
+from tests.langchain.test_scope import scope
+
+
+def names(documents: list[Document]) -> set[str]:
+    return {document.metadata["source"] for document in documents}
+
+
+def as_user(name: str) -> Any:
+    """The config of a call for a user."""
+    return {"configurable": {"user": name}}
+
+
+@pytest.fixture
+def per_user(kb: KnowledgeBase) -> RAGFlowRetriever:
+    """Every user sees the document of their name."""
+
+    def theirs(run: RunContext) -> Scope:
+        return scope(kb, f"{run.config['configurable']['user']}.txt")
+
+    return RAGFlowRetriever(client=kb.client, scope=theirs, similarity_threshold=0.0)
+
+
+async def test_a_value(kb: KnowledgeBase) -> None:
+    """It names the datasets too; what is given besides does not widen it."""
+    boats = RAGFlowRetriever(client=kb.client, scope=scope(kb, "boats.txt"), similarity_threshold=0.0)
+    assert names(await boats.ainvoke(HARBOUR)) == {"boats.txt"}
+    assert names(await boats.ainvoke(HARBOUR, dataset_ids=[kb.dataset_id, kb.ships_id])) == {"boats.txt"}
+    assert await boats.ainvoke(HARBOUR, document_ids=[kb.documents["lamps.txt"]]) == []
+    nothing = RAGFlowRetriever(client=kb.client, scope=Scope([]))
+    assert await nothing.ainvoke(HARBOUR) == []
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "batch", "abatch", "chain"])
+def test_a_function_of_the_config(per_user: RAGFlowRetriever, way: str) -> None:
+    """In every way of calling each call has its own user, also beside one another."""
+    configs = [as_user("boats"), as_user("lamps")]
+    found = {
+        "invoke": lambda: [per_user.invoke(HARBOUR, config) for config in configs],
+        "ainvoke": lambda: [asyncio.run(per_user.ainvoke(HARBOUR, config)) for config in configs],
+        "batch": lambda: per_user.batch([HARBOUR] * 2, configs),
+        "abatch": lambda: asyncio.run(per_user.abatch([HARBOUR] * 2, configs)),
+        "chain": lambda: (RunnableLambda(str) | per_user).batch([HARBOUR] * 2, configs),
+    }[way]()
+    assert [names(one) for one in found] == [{"boats.txt"}, {"lamps.txt"}]
+
+
+async def test_who_says_no_user_sees_nothing(kb: KnowledgeBase, per_user: RAGFlowRetriever) -> None:
+    """A function that fails, or gives no scope, ends the call; so does a user of the call before."""
+    await per_user.ainvoke(HARBOUR, as_user("boats"))
+    with pytest.raises(KeyError, match="user"):
+        await per_user.ainvoke(HARBOUR)
+    unsure: Any = RAGFlowRetriever(client=kb.client, dataset_ids=[kb.dataset_id], scope=lambda run: None)
+    with pytest.raises(ConfigurationError, match="scope=None"):
+        await unsure.ainvoke(HARBOUR)
+    with pytest.raises(ConfigurationError, match="give a Scope"):
+        RAGFlowRetriever(client=kb.client, scope="boats")
+    with pytest.raises(ValueError, match="scope"):
+        await per_user.ainvoke(HARBOUR, as_user("boats"), scope=scope(kb, "lamps.txt"))
+
+
+def test_it_narrows_the_client_and_copies_keep_it(kb: KnowledgeBase) -> None:
+    """A client's own scope stays, and what is copied or configured has both."""
+    client = kb.client.scoped(scope(kb, "boats.txt", "lamps.txt"))
+    both = RAGFlowRetriever(
+        client=client, scope=lambda run: scope(kb, "boats.txt", "leave.txt"), similarity_threshold=0.0
+    )
+    for one in (both, both.model_copy(), RAGFlowRetriever(**dict(both))):
+        assert names(one.invoke(HARBOUR)) == {"boats.txt"}
+
+
+def test_a_name_is_looked_up_for_each_user() -> None:
+    """Two users have datasets of one name; a name that was found for one is not the other's."""
+    with RAGFlow.local() as client:
+        datasets = {user: client.create_dataset(f"notes of {user}") for user in ("ann", "bob")}
+        for user, dataset in datasets.items():
+            dataset.upload(f"The harbour of {user}.".encode(), name=f"{user}.txt")
+
+        def theirs(run: RunContext) -> Scope:
+            return Scope([datasets[run.config["configurable"]["user"]].id])
+
+        retriever = RAGFlowRetriever(client=client, dataset_names=["notes of ann"], scope=theirs)
+        assert names(retriever.invoke("harbour", as_user("ann"))) == {"ann.txt"}
+        with pytest.raises(NotFoundError):
+            retriever.invoke("harbour", as_user("bob"))
+
+
+class State(TypedDict, total=False):
+    found: list[str]
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_the_context_of_a_graph(kb: KnowledgeBase, way: str) -> None:
+    """``run.context`` is what the graph was given as ``context=``."""
+    retriever = RAGFlowRetriever(
+        client=kb.client, scope=lambda run: scope(kb, run.context["sees"]), similarity_threshold=0.0
+    )
+
+    def node(state: State, runtime: Runtime[Any]) -> State:
+        return {"found": sorted(names(retriever.invoke(HARBOUR)))}
+
+    async def anode(state: State, runtime: Runtime[Any]) -> State:
+        return {"found": sorted(names(await retriever.ainvoke(HARBOUR)))}
+
+    graph: Any = StateGraph(State, context_schema=dict)
+    graph.add_node("search", node if way == "sync" else anode)
+    graph.add_edge(START, "search")
+    graph.add_edge("search", END)
+    app = graph.compile()
+    for user in ("boats.txt", "lamps.txt"):
+        context = {"sees": user}
+        done = (
+            app.invoke({}, context=context)
+            if way == "sync"
+            else asyncio.run(app.ainvoke({}, context=context))
+        )
+        assert done["found"] == [user]
+
+
+def test_fifty_users_at_once(kb: KnowledgeBase, per_user: RAGFlowRetriever) -> None:
+    """On one key and one retriever, with random filters of their own: none finds what is another's."""
+    users = [name.removesuffix(".txt") for name in kb.documents] * 13
+
+    async def all_of_them() -> list[list[Document]]:
+        return await asyncio.gather(
+            *(
+                per_user.ainvoke(HARBOUR, as_user(user), k=1 + number % 4, dataset_ids=[kb.dataset_id])
+                for number, user in enumerate(users)
+            )
+        )
+
+    assert [names(found) for found in asyncio.run(all_of_them())] == [{f"{user}.txt"} for user in users]
+
+
+def test_a_model_has_it_in_its_cache_key(kb: KnowledgeBase) -> None:
+    """Two scopes never share an answer."""
+    models = [
+        ChatRAGFlow(client=kb.client, chat_id=kb.chat_id, scope=scope(kb, name))
+        for name in ("boats.txt", "lamps.txt", "boats.txt")
+    ]
+    first, second, again = [model._identifying_params["client"] for model in models]
+    assert first == again
+    assert first != second
