@@ -1,18 +1,19 @@
-"""``/agents``: agents, their versions and their sessions."""
+"""``/agents``: agents and their versions."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.responses import Response
 
 from ..agent import NotRunnable, check_components
 from ..agent.problems import WrongParameter
-from .call import MAX_IDS, Call, Routes, without_repeats
+from .call import MAX_IDS, Call, Routes
 from .datasets import NICKNAME
-from .envelope import ARGUMENT, EXCEPTION, JSON, OPERATING, Fail, answered, not_there_yet, succeeded
+from .envelope import ARGUMENT, EXCEPTION, OPERATING, Fail, not_there_yet, succeeded
 
 __all__ = [
     "REFUSING",
@@ -20,12 +21,9 @@ __all__ = [
     "accessible",
     "agent_fields",
     "as_id",
-    "delete_sessions",
     "dsl_of",
     "not_runnable",
     "owned",
-    "session_filters",
-    "session_row",
     "title_of",
 ]
 
@@ -49,7 +47,6 @@ _LISTED = (
 _SHOWN = (
     "id avatar title dsl description permission update_time create_time create_date update_date canvas_category"
 ).split()
-_CREATED_SESSION = "id name user_id exp_user_id message source dsl version_title".split()
 _TAG, _TAGS = 64, 512  # characters of a tag, and of all together
 _DENIED = "Make sure you have permission to access the agent."
 
@@ -193,99 +190,6 @@ def none(call: Call) -> Response:
     return succeeded([])
 
 
-def create_session(call: Call) -> Response:
-    """``POST /agents/{id}/sessions``; ``user_id`` is whose it is in the caller's own books."""
-    agent = accessible(call)
-    given = call.json()
-    user_id = as_id(given.get("user_id") or call.query.get("user_id", call.engine.tenant_id))
-    with not_runnable():
-        session = call.engine.create_agent_session(
-            agent["id"],
-            user_id=user_id,
-            exp_user_id=user_id,
-            name=given.get("name", ""),
-            release=bool(given.get("release", call.query.get("release", False))),
-        )
-    return answered({**{key: session[key] for key in _CREATED_SESSION}, "agent_id": agent["id"]})
-
-
-def list_sessions(call: Call) -> Response:
-    """``GET /agents/{id}/sessions``."""
-    agent, query = accessible(call), call.query
-    page = call.page()
-    if query.get("exp_user_id"):
-        found = call.engine.agent_session_names(agent["id"], query["exp_user_id"])
-        return JSON({"code": 0, "data": found, "message": "success", "total": len(found)})
-    rows, total = call.engine.list_agent_sessions(
-        agent["id"],
-        **page,
-        **session_filters(call),
-        keywords=query.get("keywords"),
-        from_time=_time(call, "from_date", " 00:00:00"),
-        to_time=_time(call, "to_date", " 23:59:59"),
-    )
-    data = [session_row(row, "message") for row in rows]
-    if query.get("dsl") in ("False", "false"):
-        data = [{key: value for key, value in row.items() if key != "dsl"} for row in data]
-    return JSON({"code": 0, "data": data, "message": "success", "total": total})
-
-
-def session_filters(call: Call) -> Row:
-    """Order and filters of a list of sessions that all versions have."""
-    query = call.query
-    orderby = query.get("orderby", "update_time").replace("_date", "_time")
-    if orderby not in ("create_time", "update_time"):
-        raise Fail(f"invalid orderby field: {orderby}", EXCEPTION, data=None)
-    desc = query.get("desc") not in ("False", "false")
-    return {"orderby": orderby, "desc": desc, "id": query.get("id"), "user_id": query.get("user_id")}
-
-
-def session_row(session: Row, messages_key: str) -> Row:
-    """A session as lists have it: what an answer refers to is with the answer."""
-    row = {key: value for key, value in session.items() if key not in ("dialog_id", "message", "reference")}
-    said = [dict(each) for each in session["message"]]
-    answers = [each for number, each in enumerate(said) if number and each["role"] != "user"]
-    for each, reference in zip(answers, session["reference"], strict=False):
-        each["reference"] = [
-            {**chunk, "citation_id": key} for key, chunk in (reference.get("chunks") or {}).items()
-        ]
-    return {**row, "agent_id": session["dialog_id"], messages_key: said}
-
-
-def get_session(call: Call) -> Response:
-    """``GET /agents/{id}/sessions/{id}``."""
-    return succeeded(_session(call))
-
-
-def delete_session(call: Call) -> Response:
-    """``DELETE /agents/{id}/sessions/{id}``."""
-    session = _session(call)
-    return succeeded(len(call.engine.delete_agent_sessions(session["dialog_id"], [session["id"]])))
-
-
-def delete_all_named(call: Call) -> Response:
-    """``DELETE /agents/{id}/sessions``: nothing without ids or ``delete_all``."""
-    agent = accessible(call)
-    given = call.json()
-    ids = given.get("ids")
-    if not ids and given.get("delete_all") is True:
-        ids = call.engine.agent_session_ids(agent["id"])
-    return delete_sessions(call, agent["id"], ids) if ids else answered()
-
-
-def delete_sessions(call: Call, agent_id: str, wanted: Any) -> Response:
-    """Delete these sessions of an agent, and say which there are not."""
-    ids, repeated = without_repeats(wanted, "session")
-    found = set(call.engine.delete_agent_sessions(agent_id, ids))
-    errors = [f"The agent doesn't own the session {each}" for each in ids if each not in found]
-    if errors and not found:
-        raise Fail("; ".join(errors))
-    problems = errors or repeated
-    if problems:
-        return answered({"success_count": len(found), "errors": problems})
-    return answered()
-
-
 def accessible(call: Call) -> Row:
     """The agent of the path; ``Fail`` 103 if the key's owner has none with this id."""
     return owned(call, _DENIED)
@@ -299,15 +203,13 @@ def owned(call: Call, denied: str) -> Row:
     return agent
 
 
-class not_runnable:  # noqa: N801 - reads as what it is about
+@contextmanager
+def not_runnable() -> Iterator[None]:
     """A block in which a DSL that describes no canvas is answered with code 100, as RAGFlow does."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, NotRunnable):
-            raise Fail(str(error), EXCEPTION, data=None) from None
+    try:
+        yield
+    except NotRunnable as error:
+        raise Fail(str(error), EXCEPTION, data=None) from None
 
 
 def as_id(value: Any) -> str:
@@ -372,26 +274,6 @@ def _joined(names: list[str]) -> str:
     return ",".join(kept.values())
 
 
-def _session(call: Call) -> Row:
-    agent = accessible(call)
-    session = call.engine.get_agent_session(call.path["session_id"])
-    if session is None or session["dialog_id"] != agent["id"]:
-        raise Fail("Session not found!")
-    return session
-
-
-def _time(call: Call, name: str, of_a_day: str) -> int | None:
-    """A date of the query in milliseconds; one without a time means the day's beginning or end."""
-    given = call.query.get(name)
-    if not given:
-        return None
-    try:
-        when = datetime.fromisoformat(given + of_a_day if len(given) == 10 else given)
-    except ValueError:
-        raise Fail(f"`{name}` should be a date, got {given!r}", EXCEPTION, data=None) from None
-    return int(when.timestamp() * 1000)
-
-
 def not_here(call: Call) -> Response:
     """``POST /agents/{id}/upload`` and other ways to bring files into an agent."""
     accessible(call)
@@ -412,6 +294,4 @@ ROUTES: Routes = {
     f"{_AGENT}/versions": {"GET": versions},
     f"{_AGENT}/versions/{{version_id}}": {"GET": version},
     f"{_AGENT}/components/{{component_id}}/input-form": {"GET": input_form},
-    f"{_AGENT}/sessions": {"POST": create_session, "GET": list_sessions, "DELETE": delete_all_named},
-    f"{_AGENT}/sessions/{{session_id}}": {"GET": get_session, "DELETE": delete_session},
 }

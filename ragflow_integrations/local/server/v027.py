@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     agent_completions,
+    agent_sessions,
     agents,
     bots,
     chats,
@@ -58,6 +59,7 @@ V027 = Dialect(
     version=system.VERSION,
     routes=joined(
         agent_completions.ROUTES,
+        agent_sessions.ROUTES,
         agents.ROUTES,
         chats.ROUTES,
         chunks.ROUTES,

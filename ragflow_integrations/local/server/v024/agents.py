@@ -15,12 +15,13 @@ from ...agent import Event
 from ...problems import Problem
 from ...tokens import count_tokens
 from .. import agent_completions as completions
-from .. import agents
+from .. import agent_sessions, agents
 from ..agent_completions import OpenAI
 from ..call import Call, Routes
 from ..envelope import ARGUMENT, EXCEPTION, JSON, SERVER, Fail, answered, succeeded
 from ..memories import check_required
 from ..sse import EventStream, frame
+from .paging import page_of
 
 __all__ = ["BOT_ROUTES", "ROUTES"]
 
@@ -51,7 +52,7 @@ def _list(call: Call) -> Response:
     """``GET /agents``: those changed first first; an unknown id or title is an error."""
     query = call.query
     identifier, title = query.get("id") or None, query.get("title") or None
-    page = _page(call)
+    page = page_of(call)
     orderby = query.get("orderby", "update_time").replace("_date", "_time")
     if orderby not in _ORDER:
         raise Fail(f"invalid orderby field: {orderby}", EXCEPTION, data=None)
@@ -95,7 +96,7 @@ def _create_session(call: Call) -> Response:
 def _list_sessions(call: Call) -> Response:
     """``GET /agents/{id}/sessions``."""
     agent_id = _owned(call, "You don't own the agent {}.")
-    rows, _ = call.engine.list_agent_sessions(agent_id, **_page(call), **agents.session_filters(call))
+    rows, _ = call.engine.list_agent_sessions(agent_id, **page_of(call), **agent_sessions.filters_of(call))
     return answered([_session(call, row) for row in rows])
 
 
@@ -105,7 +106,7 @@ def _delete_sessions(call: Call) -> Response:
     there = call.engine.agent_session_ids(agent_id)
     if not there:
         raise Fail(f"Agent {agent_id} has no sessions")
-    return agents.delete_sessions(call, agent_id, call.json().get("ids") or there)
+    return agent_sessions.delete_those(call, agent_id, call.json().get("ids") or there)
 
 
 def _complete(call: Call) -> Response:
@@ -213,7 +214,7 @@ def _older_node(node: Row) -> Row:
 
 
 def _session(call: Call, session: Row) -> Row:
-    row = agents.session_row(session, "messages")
+    row = agent_sessions.shown(session, "messages")
     del row["version_title"]
     if call.query.get("dsl") in ("False", "false"):
         del row["dsl"]
@@ -240,20 +241,6 @@ def _dsl(given: Row) -> Row:
         if given.get("dsl") is None:
             raise
         raise Fail(str(fail), EXCEPTION, data=None) from None
-
-
-def _page(call: Call) -> Row:
-    """``page`` and ``page_size``; ``Fail`` 100 if one is no number."""
-    page: Row = {}
-    for name, default in (("page", 1), ("page_size", 30)):
-        try:
-            value = int(call.query.get(name, default))
-        except ValueError as error:
-            raise Fail(f"ValueError({str(error)!r})", EXCEPTION, data=None) from None
-        if value < 0:
-            raise Fail(f"{name} cannot be negative, got {value}", EXCEPTION, data=None)
-        page[name] = max(value, 1) if name == "page" else value
-    return page
 
 
 _AGENT = "/agents/{agent_id}"

@@ -6,8 +6,6 @@ v0.24 shows and changes the memories of other tenants is not copied: they are un
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import Response
 
 from ...memory.messages import Search
@@ -16,6 +14,7 @@ from .. import memories, messages
 from ..call import Call, Routes
 from ..envelope import ARGUMENT, EXCEPTION, NOT_FOUND, SERVER, Fail
 from ..memories import check_required, done, split
+from .paging import page_of
 
 __all__ = ["ROUTES"]
 
@@ -33,7 +32,7 @@ def _update(call: Call) -> Response:
 def _list(call: Call) -> Response:
     """``GET /memories``."""
     owners = split(call.query.getlist("tenant_id"))
-    page = {name: _page_number(call, name, default, SERVER) for name, default in _PAGE.items()}
+    page = {name: _number(call, name, default) for name, default in _PAGE.items()}
     if owners and call.engine.tenant_id not in owners:
         return done({"memory_list": [], "total_count": 0})
     rows, total = call.engine.list_memories(
@@ -58,9 +57,8 @@ def _delete(call: Call) -> Response:
 def _messages(call: Call) -> Response:
     """``GET /memories/{id}``."""
     agents = split(call.query.getlist("agent_id"))
-    page = {name: _page_number(call, name, default, EXCEPTION) for name, default in _PAGE.items()}
     keywords = call.query.get("keywords", "").strip()
-    return done(memories.listing(call, agents, keywords, page=page["page"], page_size=page["page_size"]))
+    return done(memories.listing(call, agents, keywords, **page_of(call, _PAGE_SIZE)))
 
 
 def _add(call: Call) -> Response:
@@ -118,15 +116,14 @@ def _ids(call: Call) -> list[str]:
     return call.query.getlist("memory_id")
 
 
-def _page_number(call: Call, name: str, default: int, wrong: int) -> int:
-    """``page`` or ``page_size``; ``Fail`` if it is no number, or one below what there can be."""
-    given: Any = call.query.get(name, default)
+def _number(call: Call, name: str, default: int) -> int:
+    """``page`` or ``page_size`` of the memories, where a wrong one is code 500."""
     try:
-        value = int(given)
+        value = int(call.query.get(name, default))
     except ValueError as error:
-        raise Fail(str(error), wrong, data=None) from None
+        raise Fail(str(error), SERVER, data=None) from None
     if value < 0:
-        raise Fail(f"{name} cannot be negative, got {value}", wrong, data=None)
+        raise Fail(f"{name} cannot be negative, got {value}", SERVER, data=None)
     return max(value, 1) if name == "page" else value
 
 
