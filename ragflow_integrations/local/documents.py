@@ -13,7 +13,8 @@ import apsw
 
 from . import blobs, chunks, renaming, store
 from .fields import dated, dumped, free_name, loaded, merged, new_id, now_ms
-from .metadata import changed, normalised, values_of
+from .metadata import Filter, changed, matching, normalised, values_of
+from .metadata_sql import may_fit
 from .problems import Missing, Refused
 from .store import Paging, Row, conditions, row, rows, scalar
 
@@ -23,6 +24,7 @@ __all__ = [
     "add",
     "delete",
     "facets",
+    "fitting",
     "get",
     "kind_of",
     "listed",
@@ -243,6 +245,14 @@ def metadata(
     where, bindings = conditions({"dataset_id IN": dataset_ids, "id IN": ids, "meta_fields_json <> ?": _NONE})
     found = db.execute(f"SELECT id, meta_fields_json FROM document{where}", bindings)
     return {identifier: json.loads(text) for identifier, text in found}
+
+
+def fitting(db: apsw.Connection, dataset_ids: Sequence[str], wanted: Filter) -> list[str]:
+    """The ids of the documents of these datasets that a filter fits."""
+    test, bindings = may_fit(wanted)
+    where, first = conditions({"dataset_id IN": dataset_ids})
+    found = db.execute(f"SELECT id, meta_fields_json FROM document{where} AND {test}", [*first, *bindings])
+    return matching({identifier: json.loads(text) for identifier, text in found}, wanted)
 
 
 def update_metadata(

@@ -8,7 +8,6 @@ from typing import Any
 from starlette.responses import Response
 
 from ..engine import Retrieval
-from ..metadata import matching
 from .call import Call, Routes
 from .envelope import ARGUMENT, AUTHENTICATION, JSON, NOT_FOUND, Fail, succeeded
 from .metadata import filter_of
@@ -52,7 +51,7 @@ def records(call: Call, given: Row) -> list[Row]:
     identifier = str(given["knowledge_id"])
     condition, document_ids = given.get("metadata_condition"), None
     if condition:
-        document_ids = matching(call.engine.metadata([identifier]), filter_of(condition))
+        document_ids = call.engine.documents_fitting([identifier], filter_of(condition))
     found = call.engine.retrieve(
         Retrieval(
             question=str(given["query"]).strip(),

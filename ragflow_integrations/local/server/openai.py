@@ -16,7 +16,6 @@ from typing import Any
 from starlette.responses import Response
 
 from ..conversation import GENERATION, Event, Final, Mark, Question
-from ..metadata import matching
 from ..problems import Problem
 from ..tokens import count_tokens
 from . import chats
@@ -215,7 +214,7 @@ def _model(call: Call, name: Any, chat: Row) -> str:
 
 def _document_ids(call: Call, extra: Row, chat: Row) -> list[str] | None:
     condition = _object(extra, "metadata_condition")
-    return matching(call.engine.metadata(chat["dataset_ids"]), filter_of(condition)) if condition else None
+    return call.engine.documents_fitting(chat["dataset_ids"], filter_of(condition)) if condition else None
 
 
 def _object(given: Row, name: str) -> Row:

@@ -9,7 +9,6 @@ from typing import Any
 from starlette.responses import Response
 
 from ..engine import Retrieval
-from ..metadata import matching
 from ..models import UnknownModel
 from .call import Call, Page, Routes, page_of
 from .envelope import EXCEPTION, Fail, answered, not_there_yet
@@ -103,7 +102,7 @@ def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str] |
     if not ids and condition:
         if not isinstance(condition, dict):
             raise Fail("metadata_condition must be an object.", EXCEPTION, data=None)
-        return matching(call.engine.metadata(dataset_ids), filter_of(condition))
+        return call.engine.documents_fitting(dataset_ids, filter_of(condition))
     for each in ids:
         document = call.engine.get_document(each) if isinstance(each, str) else None
         if document is None or document["dataset_id"] not in dataset_ids:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from .. import datasets, documents, jobs, renaming
+from ..metadata import Filter
 from ..store import Row
 from .part import Part, or_none
 
@@ -72,6 +73,12 @@ class DocumentCalls(Part):
         with self._shared.store.read() as db:
             datasets.check_owner(db, self.tenant_id, dataset_ids)
             return documents.metadata(db, dataset_ids, ids)
+
+    def documents_fitting(self, dataset_ids: Sequence[str], wanted: Filter) -> list[str]:
+        """The ids of the datasets' documents whose metadata a filter fits."""
+        with self._shared.store.read() as db:
+            datasets.check_owner(db, self.tenant_id, dataset_ids)
+            return documents.fitting(db, dataset_ids, wanted)
 
     def update_metadata(
         self, dataset_id: str, ids: Sequence[str], updates: Sequence[Row], deletes: Sequence[Row]

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from ...conversation import Delta, Final, Mark
 from ...fields import new_id
-from ...metadata import matching
 from ...problems import Refused
 from ..bots import answer_frames, opener, opening
 from ..call import Call, Routes
@@ -139,7 +138,7 @@ def _narrowed(call: Call, chat: Row, given: Row) -> Row:
         raise Fail("metadata_condition must be an object.")
     if not condition or not given.get("question"):
         return given
-    found = matching(call.engine.metadata(chat["dataset_ids"]), filter_of(condition))
+    found = call.engine.documents_fitting(chat["dataset_ids"], filter_of(condition))
     return {**given, "doc_ids": found or (["-999"] if condition.get("conditions") else "")}
 
 
