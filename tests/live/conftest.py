@@ -1,4 +1,4 @@
-"""Where the scenarios run: on the local engine on loopback, or on a real server.
+"""Where the scenarios run: on one local engine, in-process and on loopback, as each version, or on a real server.
 
 ``make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…`` runs them on that server, in datasets, chats and so on of
 their own, which are removed at the end in any case. What a server cannot do is reported, never passed over.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ragflow_integrations import DataSet, NotFoundError, RAGFlow, UnsupportedError
-from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.engine import Engine, open_engine
+from ragflow_integrations.local.models import Choice
 from ragflow_integrations.local.serve import running_server
 from ragflow_integrations.protocol.versions import NEWEST, OPERATIONS, Version
 from tests.client.conftest import FILES
@@ -23,33 +25,65 @@ from tests.live.scenario import LOCAL_LACKS, RUN, Server, covered_by, unique
 BASE_URL = os.environ.get("RAGFLOW_BASE_URL", "")
 API_KEY = os.environ.get("RAGFLOW_API_KEY", "")
 ON_A_REAL_SERVER = pytest.param(
-    "live",
+    ("live",),
+    id="live",
     marks=pytest.mark.skipif(
         not (BASE_URL and API_KEY),
         reason="no server given: make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…",
     ),
 )
+LOCAL = [(api_version, way) for api_version in ("0.27", "0.24") for way in ("in-process", "loopback")]
 # Only when it is asked for: whoever runs all tests may have a server of their own in these two variables.
-WHERE = ON_A_REAL_SERVER if os.environ.get("RAGFLOW_TEST_LIVE") else "local"
+WHERE = (
+    [ON_A_REAL_SERVER]
+    if os.environ.get("RAGFLOW_TEST_LIVE")
+    else [pytest.param(local, id=" ".join(local)) for local in LOCAL]
+)
 
 OUTCOMES: dict[tuple[str, str], str] = {}
 """What came of each operation, by operation and column of the table."""
 
 
-@pytest.fixture(scope="session", params=[WHERE])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all local servers keep what they are given."""
+    return tmp_path_factory.mktemp("live") / "kb"
+
+
+@pytest.fixture(scope="session")
+def engine(folder: Path) -> Iterator[Engine]:
+    """The one engine behind all local servers, with a language model that always says the same."""
+    with open_engine(folder, Choice(llm=_say)) as engine:
+        yield engine
+
+
+def _say(prompt: str) -> Iterator[str]:
+    """Reads as an answer, and as a list of questions."""
+    yield "1. Zebras live in Africa.\n"
+    yield "2. What do they eat there?\n"
+
+
+@pytest.fixture(scope="session", params=WHERE)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The server; what the scenarios leave behind on it is removed."""
     with ExitStack() as stack:
-        if request.param == "local":
-            engine = stack.enter_context(Engine(tmp_path_factory.mktemp("live") / "kb"))
-            running = stack.enter_context(running_server(engine))
-            address, key = running.base_url, running.api_key or ""
-        else:
-            address, key = BASE_URL, API_KEY
-        client = stack.enter_context(RAGFlow(key, address))
+        settings = _settings(request, stack)
+        client = stack.enter_context(RAGFlow(**settings))
         stack.callback(_sweep, client)
         version = Version.parse(client.server_info().api_version) or NEWEST
-        yield Server(request.param, version, address, key, _library(client).id)
+        yield Server(" ".join(request.param), version, settings, _library(client).id)
+
+
+def _settings(request: pytest.FixtureRequest, stack: ExitStack) -> dict[str, Any]:
+    """How a client is made; on loopback and on a real server it finds out the version by itself."""
+    if request.param == ("live",):
+        return {"api_key": API_KEY, "base_url": BASE_URL}
+    engine: Engine = request.getfixturevalue("engine")
+    api_version, way = request.param
+    if way == "in-process":
+        return {"base_url": f"local:{request.getfixturevalue('folder')}", "server_version": api_version}
+    running = stack.enter_context(running_server(engine, api_version=api_version))
+    return {"api_key": running.api_key, "base_url": running.base_url}
 
 
 def _library(client: RAGFlow) -> DataSet:
@@ -109,9 +143,9 @@ def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object
 
 
 def _lacks(server: Server, scenario: str, operations: Iterable[str]) -> bool:
-    """What the local engine is known to lack, and what the table of versions says of a real server's."""
-    if server.name == "local":
-        return scenario in LOCAL_LACKS
+    """What the table of versions says of the server's, and what the local engine is known to lack besides."""
+    if server.name != "live" and scenario in LOCAL_LACKS:
+        return True
     return any(OPERATIONS[operation][-1].since > server.version for operation in operations)
 
 
@@ -123,7 +157,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.section("scenarios")
     width = max(map(len, operations))
-    terminalreporter.write_line(" " * width + "".join(f"  {column:12}" for column in columns))
+    terminalreporter.write_line(" " * width + "".join(f"  {column:11}" for column in columns))
     for operation in operations:
-        told = (f"  {OUTCOMES.get((operation, column), '-'):12}" for column in columns)
+        told = (f"  {OUTCOMES.get((operation, column), '-'):{max(11, len(column))}}" for column in columns)
         terminalreporter.write_line(f"{operation:{width}}" + "".join(told))

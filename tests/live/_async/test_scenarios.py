@@ -20,7 +20,7 @@ TEXT = b"Zebras eat grass in Africa.\n\nTigers eat zebras' cousins."
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[AsyncRAGFlow]:
     """A client of the server."""
-    async with AsyncRAGFlow(server.api_key, server.base_url) as client:
+    async with AsyncRAGFlow(**server.settings) as client:
         yield client
 
 

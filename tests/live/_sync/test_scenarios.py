@@ -21,7 +21,7 @@ TEXT = b"Zebras eat grass in Africa.\n\nTigers eat zebras' cousins."
 @pytest.fixture
 def client(server: Server) -> Iterator[RAGFlow]:
     """A client of the server."""
-    with RAGFlow(server.api_key, server.base_url) as client:
+    with RAGFlow(**server.settings) as client:
         yield client
 
 
