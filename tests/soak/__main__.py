@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .disk import fill_up, write_protect
+from .fuzz import ask_anything
 from .kills import survive
 from .load import bear
 
@@ -18,17 +19,19 @@ from .load import bear
 def main() -> int:
     """Run all, or those named."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("trials", nargs="*", help="kills, load, disk, protected (default: all)")
+    parser.add_argument("trials", nargs="*", help="kills, load, disk, protected, fuzz (default: all)")
     parser.add_argument("--rounds", type=int, default=200, help="kills (default: %(default)s)")
     parser.add_argument(
         "--minutes", type=float, default=30, help="of load from 32 clients (default: %(default)s)"
     )
+    parser.add_argument("--examples", type=int, default=200, help="requests a route (default: %(default)s)")
     asked = parser.parse_args()
     trials: dict[str, Callable[[Path], object]] = {
         "kills": lambda folder: f"{survive(folder, asked.rounds).acknowledged} calls were acknowledged",
         "load": lambda folder: bear(folder, asked.minutes * 60),
         "disk": lambda folder: "{} files, then: {}".format(*fill_up(folder)),
         "protected": lambda folder: write_protect(folder / "kb").strip(),
+        "fuzz": lambda folder: f"{ask_anything(folder, asked.examples)} requests",
     }
     unknown = set(asked.trials) - trials.keys()
     if unknown:

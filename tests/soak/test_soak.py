@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .disk import fill_up, write_protect
+from .fuzz import ask_anything
 from .kills import survive
 from .load import bear
 
@@ -34,3 +35,8 @@ def test_write_protected_folder(tmp_path: Path) -> None:
     said = write_protect(tmp_path / "kb")
     assert said.count("\n") == 1
     assert "permissions" in said
+
+
+def test_anything(tmp_path: Path) -> None:
+    """A few requests to each route, as its description allows them and not: never a failure inside."""
+    assert ask_anything(tmp_path, 3) > 300
