@@ -25,6 +25,9 @@ def read(db: apsw.Connection, key: str) -> bytes:
 
 
 def drop_unused(db: apsw.Connection, keys: Iterable[str]) -> None:
-    """Delete those of these files that no document has any more."""
-    unused = "sha256 = ? AND NOT EXISTS (SELECT 1 FROM document WHERE document.sha256 = blob.sha256)"
+    """Delete those of these files that no document and no file has any more."""
+    used = (
+        f"EXISTS (SELECT 1 FROM {table} WHERE {table}.sha256 = blob.sha256)" for table in ("document", "file")
+    )
+    unused = f"sha256 = ? AND NOT ({' OR '.join(used)})"
     db.executemany(f"DELETE FROM blob WHERE {unused}", [(key,) for key in keys])

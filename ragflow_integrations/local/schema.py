@@ -304,4 +304,41 @@ CREATE TABLE renamed(
 );
 """
 
-MIGRATIONS = (_FIRST, _TENANTS, _MEMORIES, _AGENTS, _SESSIONS, _PARSING, _SEARCHES, _RENAMED, _CHUNK_EXTRAS)
+# Files beside the datasets; the root folder of a tenant is its own parent. Linked files are documents as well.
+_FILES = """
+CREATE TABLE file(
+    id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    parent_id TEXT NOT NULL REFERENCES file(id),
+    name TEXT NOT NULL COLLATE NOCASE,
+    type TEXT NOT NULL,
+    location TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 TEXT REFERENCES blob(sha256),
+    source_type TEXT NOT NULL DEFAULT '',
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+);
+CREATE INDEX file_by_parent ON file(parent_id);
+CREATE INDEX file_by_blob ON file(sha256);
+
+CREATE TABLE file_link(
+    file_id TEXT NOT NULL REFERENCES file(id) ON DELETE CASCADE,
+    document_id TEXT NOT NULL REFERENCES document(id) ON DELETE CASCADE,
+    PRIMARY KEY (file_id, document_id)
+) WITHOUT ROWID;
+CREATE INDEX file_link_by_document ON file_link(document_id);
+"""
+
+MIGRATIONS = (
+    _FIRST,
+    _TENANTS,
+    _MEMORIES,
+    _AGENTS,
+    _SESSIONS,
+    _PARSING,
+    _SEARCHES,
+    _RENAMED,
+    _CHUNK_EXTRAS,
+    _FILES,
+)

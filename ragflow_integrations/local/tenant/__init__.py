@@ -11,6 +11,7 @@ from .agents import AgentCalls
 from .answers import AnswerCalls
 from .chats import ChatCalls
 from .datasets import DatasetCalls
+from .files import FileCalls
 from .keys import KeyCalls
 from .part import Shared
 from .searches import SearchCalls
@@ -18,5 +19,5 @@ from .searches import SearchCalls
 __all__ = ["Shared", "Tenant"]
 
 
-class Tenant(KeyCalls, DatasetCalls, ChatCalls, AnswerCalls, AgentCalls, SearchCalls):
+class Tenant(KeyCalls, DatasetCalls, FileCalls, ChatCalls, AnswerCalls, AgentCalls, SearchCalls):
     """All calls, on behalf of one tenant; any number of threads may make them."""

@@ -1,0 +1,194 @@
+"""``/file/…`` as v0.24 has it: codes like HTTP's, and each tenant's files its own, which they are not there."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from starlette.responses import Response
+
+from ...problems import Problem
+from .. import files
+from ..call import Call, Routes
+from ..documents import check_length
+from ..envelope import EXCEPTION, NOT_FOUND, Fail, succeeded
+from .paging import page_of
+
+__all__ = ["ROUTES"]
+
+Row = dict[str, Any]
+
+_BAD_REQUEST = 400
+_CONFLICT = 409
+_SORTABLE = ("create_time", "update_time", "name", "size", "type")
+
+
+def upload(call: Call) -> Response:
+    """``POST /file/upload``: each part named ``file``."""
+    found = files.uploads(call)
+    if not found:
+        raise Fail("No file part!", _BAD_REQUEST, data=False)
+    if not all(name for name, _ in found):
+        raise Fail("No selected file!", _BAD_REQUEST, data=False)
+    wanted = str(call.form.get("parent_id") or "") if call.form is not None else ""
+    folder = _folder(call, wanted, Fail("Can't find this folder!", NOT_FOUND, data=False))
+    return succeeded([files.new_file(call, folder, name, file) for name, file in found])
+
+
+def create(call: Call) -> Response:
+    """``POST /file/create``: a folder, if ``type`` is just that; else a file without contents."""
+    given = call.json()
+    name = _text(given, "name")
+    check_length(name)
+    folder = _folder(
+        call, given.get("parent_id"), Fail("Parent Folder Doesn't Exist!", _BAD_REQUEST, data=False)
+    )
+    try:
+        made = call.engine.create_folder(
+            folder, name, "folder" if given.get("type") == "folder" else "virtual"
+        )
+    except Problem as problem:
+        raise Fail(str(problem), _CONFLICT, data=False) from None
+    return succeeded(files.made(made))
+
+
+def list_(call: Call) -> Response:
+    """``GET /file/list``: one page of a folder."""
+    order = call.query.get("orderby", "create_time")
+    if order not in _SORTABLE:
+        raise Fail(f"`orderby` should be one of {', '.join(_SORTABLE)}, got {order!r}", EXCEPTION, data=None)
+    folder = _folder(call, call.query.get("parent_id"), _missing("Folder not found!"))
+    found, total = call.engine.list_files(
+        folder,
+        **page_of(call, 15),
+        orderby=order,
+        desc=call.query.get("desc", "true").lower() != "false",
+        keywords=call.query.get("keywords"),
+    )
+    return succeeded({"files": found, "parent_folder": _parent(call, folder), "total": total})
+
+
+def root(call: Call) -> Response:
+    """``GET /file/root_folder``."""
+    return succeeded({"root_folder": call.engine.root_folder()})
+
+
+def parent(call: Call) -> Response:
+    """``GET /file/parent_folder``: the folder that ``file_id`` is in, which v0.24 itself fails at."""
+    return succeeded({"parent_folder": _parent(call, _asked(call, "Folder not found!")["id"])})
+
+
+def ancestors(call: Call) -> Response:
+    """``GET /file/all_parent_folder``: ``file_id``, the folder that it is in, and so on."""
+    return succeeded({"parent_folders": call.engine.file_ancestors(_asked(call, "Folder not found!")["id"])})
+
+
+def delete(call: Call) -> Response:
+    """``POST /file/rm``: all of ``file_ids``, or nothing if one is not there."""
+    ids = _texts(call.json(), "file_ids")
+    for each in ids:
+        _known(call, each, "File or Folder not found!")
+    for each in ids:
+        call.engine.delete_file(each)
+    return succeeded(True)
+
+
+def rename(call: Call) -> Response:
+    """``POST /file/rename``: ``file_id`` and its new ``name``."""
+    given = call.json()
+    row = _known(call, _text(given, "file_id"), "File not found!")
+    name = _text(given, "name")
+    check_length(name)
+    suffixes = {PurePosixPath(each.lower()).suffix for each in (name, row["name"])}
+    if row["type"] != "folder" and len(suffixes) > 1:
+        raise Fail("The extension of file can't be changed", _BAD_REQUEST, data=False)
+    try:
+        call.engine.move_files([row["id"]], None, name)
+    except Problem as problem:
+        raise Fail(str(problem), _CONFLICT, data=False) from None
+    return succeeded(True)
+
+
+def download(call: Call) -> Response:
+    """``GET /file/get/{id}``: the file itself."""
+    row = _known(call, call.path["file_id"], "Document not found!")
+    suffix = PurePosixPath(row["name"]).suffix[1:]
+    family = "image" if row["type"] == "visual" else "application"
+    kind = f"{family}/{suffix}" if suffix.isalnum() and suffix.isascii() else "text/html; charset=utf-8"
+    headers = {"Content-Type": kind, "X-Content-Type-Options": "nosniff"}
+    return Response(call.engine.read_file(row["id"]), headers=headers)
+
+
+def move(call: Call) -> Response:
+    """``POST /file/mv``: ``src_file_ids`` into the folder ``dest_file_id``."""
+    given = call.json()
+    ids, folder = _texts(given, "src_file_ids"), _text(given, "dest_file_id")
+    for each in ids:
+        _known(call, each, "File or Folder not found!")
+    _known(call, folder, "Parent Folder not found!")
+    call.engine.move_files(ids, folder, None)
+    return succeeded(True)
+
+
+def convert(call: Call) -> Response:
+    """``POST /file/convert``: ``file_ids`` become documents of ``kb_ids``, in place of those that they were."""
+    given = call.json()
+    for name in ("kb_ids", "file_ids"):
+        _texts(given, name)
+    return succeeded(files.linked(call, given, NOT_FOUND, replace=True))
+
+
+def _missing(message: str) -> Fail:
+    return Fail(message, NOT_FOUND, data=None)
+
+
+def _known(call: Call, identifier: str, message: str) -> Row:
+    row = call.engine.get_file(identifier)
+    if row is None:
+        raise _missing(message)
+    return row
+
+
+def _asked(call: Call, message: str) -> Row:
+    return _known(call, call.query.get("file_id", ""), message)
+
+
+def _parent(call: Call, identifier: str) -> Row:
+    return _known(call, _known(call, identifier, "File not found!")["parent_id"], "File not found!")
+
+
+def _folder(call: Call, identifier: Any, otherwise: Fail) -> str:
+    root_id = call.engine.root_folder()["id"]
+    row = call.engine.get_file(str(identifier or root_id))
+    if row is None:
+        raise otherwise
+    return str(row["id"])
+
+
+def _text(given: Row, name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or not value:
+        raise Fail(f"`{name}` should be a text, got {value!r}", EXCEPTION, data=None)
+    return value
+
+
+def _texts(given: Row, name: str) -> list[str]:
+    value = given.get(name)
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise Fail(f"`{name}` should be a list of ids, got {value!r}", EXCEPTION, data=None)
+    return value
+
+
+ROUTES: Routes = {
+    "/file/all_parent_folder": {"GET": ancestors},
+    "/file/convert": {"POST": convert},
+    "/file/create": {"POST": create},
+    "/file/get/{file_id}": {"GET": download},
+    "/file/list": {"GET": list_},
+    "/file/mv": {"POST": move},
+    "/file/parent_folder": {"GET": parent},
+    "/file/rename": {"POST": rename},
+    "/file/rm": {"POST": delete},
+    "/file/root_folder": {"GET": root},
+    "/file/upload": {"POST": upload},
+}
