@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .chat_models import ChatRAGFlow
     from .filters import RAGFlowCondition, RAGFlowFilter
     from .retrievers import RAGFlowRetriever
+    from .vectorstores import RAGFlowVectorStore
 
 if importlib.util.find_spec("langchain_core") is None:
     raise ImportError("langchain_ragflow needs langchain-core: pip install 'ragflow-integrations[langchain]'")
@@ -26,10 +27,18 @@ _HOME_OF = {
     "RAGFlowCondition": "filters",
     "RAGFlowFilter": "filters",
     "RAGFlowRetriever": "retrievers",
+    "RAGFlowVectorStore": "vectorstores",
     "RunContext": "_run",
 }
 
-__all__ = ["ChatRAGFlow", "RAGFlowCondition", "RAGFlowFilter", "RAGFlowRetriever", "RunContext"]
+__all__ = [
+    "ChatRAGFlow",
+    "RAGFlowCondition",
+    "RAGFlowFilter",
+    "RAGFlowRetriever",
+    "RAGFlowVectorStore",
+    "RunContext",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.retrievers import BaseRetriever
-from langchain_tests.integration_tests import ChatModelIntegrationTests, RetrieversIntegrationTests
+from langchain_core.vectorstores import VectorStore
+from langchain_tests.integration_tests import (
+    ChatModelIntegrationTests,
+    RetrieversIntegrationTests,
+    VectorStoreIntegrationTests,
+)
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from langchain_ragflow import ChatRAGFlow, RAGFlowFilter, RAGFlowRetriever
+from langchain_ragflow import ChatRAGFlow, RAGFlowFilter, RAGFlowRetriever, RAGFlowVectorStore
 from tests.langchain.conftest import HARBOUR, KnowledgeBase
 
 LLM = "extractive@Builtin"  # the one language model that every local engine has
@@ -125,3 +131,13 @@ class TestChat(ChatModelIntegrationTests):
     @property
     def model_override_value(self) -> str:
         return LLM
+
+
+class TestVectorStore(VectorStoreIntegrationTests):
+    """On an empty dataset; all of it works."""
+
+    @pytest.fixture
+    def vectorstore(self, kb: KnowledgeBase) -> Iterator[VectorStore]:
+        dataset = kb.client.create_dataset("store")
+        yield RAGFlowVectorStore(client=kb.client, dataset_id=dataset.id)
+        kb.client.delete_datasets([dataset.id])

@@ -1,0 +1,335 @@
+"""A dataset of RAGFlow as a LangChain vector store: RAGFlow embeds, indexes and searches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, Self
+
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+from pydantic import PrivateAttr, model_validator
+
+from ragflow_integrations import (
+    ChunkFields,
+    DataSet,
+    InvalidRequestError,
+    NotFoundError,
+    UnsupportedError,
+)
+
+from ._client import STRICT, Connected
+from ._convert import document
+from ._flow import Flow, arun, ask, run
+from ._keeping import all_ours, read, removed, versions, written
+from ._records import records, restored
+from ._search import Searching
+from ._together import together
+
+__all__ = ["RAGFlowVectorStore"]
+
+_NO_VECTORS = (
+    "RAGFlow hands out no vectors and takes none, so there is no search by a vector and no max marginal relevance: "
+    "use similarity_search(), or rerank_id= for a rerank model of the server"
+)
+_METADATA_SINCE = (0, 26)  # found chunks can bring their document's metadata
+
+
+class RAGFlowVectorStore(Connected, VectorStore):
+    """Keeps LangChain documents in a dataset: ids, texts and metadata come back exactly as they were.
+
+        store = RAGFlowVectorStore(dataset_name="notes")
+        store.add_documents([Document("Lamps are lit at dusk.", metadata={"team": "crew"})], ids=["lamps"])
+        store.similarity_search("When are lamps lit?", k=1, filter=RAGFlowFilter.where("team", "is", "crew"))
+
+    Each document is a document of RAGFlow with one chunk: RAGFlow's embedding model makes the vector, nothing is cut
+    or parsed. When a call returns, what it wrote is found, as far as the server's index is at once up to date: a
+    server on Elasticsearch shows new chunks after about a second.
+
+    Searches take ``k`` and what ``RAGFlowRetriever`` takes: ``filter``, ``similarity_threshold`` (here 0 unless
+    given, so that there are always ``k`` results), ``vector_similarity_weight``, ``rerank_id`` … A score is
+    RAGFlow's ``similarity``, from 0 to 1, the best first. What else is in the dataset is found as the retriever finds
+    it, and is never deleted.
+
+    Raises what the client raises, and ``InvalidRequestError`` for a blank text or metadata that is no JSON, before
+    anything is sent.
+    """
+
+    model_config = STRICT
+
+    dataset_id: str | None = None
+    """The dataset; or by ``dataset_name``."""
+
+    dataset_name: str | None = None
+    """The dataset's name, looked up once (``GET /datasets``); ``from_texts`` makes one if there is none."""
+
+    _known_id: str | None = PrivateAttr(default=None)
+    _server: tuple[int, ...] | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check_dataset(self) -> Self:
+        if (self.dataset_id is None) == (self.dataset_name is None):
+            raise ValueError("give dataset_id or dataset_name, one of them")
+        return self
+
+    # --- writing --------------------------------------------------------------------------------------
+
+    def add_documents(
+        self,
+        documents: Sequence[Document],
+        *,
+        ids: Sequence[str | None] | None = None,
+        batch_size: int = 100,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Add documents, or replace those with the same id; returns the ids.
+
+        ``ids`` go before the documents' own; without one a document gets a new id. An old version is removed when
+        all new ones are complete; if anything fails until then, the new ones are removed and the error is raised.
+        ``batch_size`` files go in one upload; otherwise each document takes two requests, several at a time.
+        """
+        return run(self._add(documents, ids, batch_size, kwargs), self._sync())
+
+    async def aadd_documents(
+        self,
+        documents: Sequence[Document],
+        *,
+        ids: Sequence[str | None] | None = None,
+        batch_size: int = 100,
+        **kwargs: Any,
+    ) -> list[str]:
+        """As ``add_documents``; cancelled, it leaves what was written, which adding it again replaces."""
+        return await arun(self._add(documents, ids, batch_size, kwargs), self._async())
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Sequence[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """As ``add_documents``, of texts with their metadata."""
+        return self.add_documents(_documents(texts, metadatas), ids=ids, **kwargs)
+
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Sequence[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """As ``add_documents``, of texts with their metadata."""
+        return await self.aadd_documents(_documents(texts, metadatas), ids=ids, **kwargs)
+
+    def delete(self, ids: Sequence[str] | None = None, *, delete_all: bool = False, **kwargs: Any) -> bool:
+        """Delete documents by their ids; what is not there is passed over.
+
+        All that this store added to the dataset goes with ``delete_all=True`` and in no other way.
+        """
+        return run(self._delete(ids, delete_all, kwargs), self._sync())
+
+    async def adelete(
+        self, ids: Sequence[str] | None = None, *, delete_all: bool = False, **kwargs: Any
+    ) -> bool:
+        """As ``delete``."""
+        return await arun(self._delete(ids, delete_all, kwargs), self._async())
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Embeddings | None = None,
+        metadatas: Sequence[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **fields: Any,
+    ) -> Self:
+        """A store with these texts; ``fields`` are the constructor's. A ``dataset_name`` that is new is created.
+
+        ``embedding`` has no use, since the dataset's own model embeds: it is ignored, with a warning.
+        """
+        store = cls._for(embedding, fields)
+        run(store._found_or_made(), store._sync())
+        store.add_texts(texts, metadatas, ids=ids)
+        return store
+
+    @classmethod
+    async def afrom_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Embeddings | None = None,
+        metadatas: Sequence[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **fields: Any,
+    ) -> Self:
+        """As ``from_texts``."""
+        store = cls._for(embedding, fields)
+        await arun(store._found_or_made(), store._async())
+        await store.aadd_texts(texts, metadatas, ids=ids)
+        return store
+
+    # --- reading --------------------------------------------------------------------------------------
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """The documents with these ids, in their order; what is not there is left out."""
+        return run(self._get(ids), self._sync())
+
+    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """As ``get_by_ids``."""
+        return await arun(self._get(ids), self._async())
+
+    def similarity_search(self, query: str, k: int = 4, **search: Any) -> list[Document]:
+        """The ``k`` documents that fit a question best, as they were added."""
+        return [found for found, _ in self.similarity_search_with_score(query, k, **search)]
+
+    async def asimilarity_search(self, query: str, k: int = 4, **search: Any) -> list[Document]:
+        """As ``similarity_search``."""
+        return [found for found, _ in await self.asimilarity_search_with_score(query, k, **search)]
+
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, **search: Any
+    ) -> list[tuple[Document, float]]:
+        """The same with RAGFlow's similarity, from 0 to 1, more being better."""
+        return run(self._search(query, k, search), self._sync())
+
+    async def asimilarity_search_with_score(
+        self, query: str, k: int = 4, **search: Any
+    ) -> list[tuple[Document, float]]:
+        """As ``similarity_search_with_score``."""
+        return await arun(self._search(query, k, search), self._async())
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        return float  # RAGFlow's similarity is a relevance from 0 to 1
+
+    def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> NoReturn:
+        """Not possible: raises ``NotImplementedError``."""
+        raise NotImplementedError(_NO_VECTORS)
+
+    def max_marginal_relevance_search(self, query: str, k: int = 4, *args: Any, **kwargs: Any) -> NoReturn:
+        """Not possible: raises ``NotImplementedError``."""
+        raise NotImplementedError(_NO_VECTORS)
+
+    async def amax_marginal_relevance_search(
+        self, query: str, k: int = 4, *args: Any, **kwargs: Any
+    ) -> NoReturn:
+        """Not possible: raises ``NotImplementedError``."""
+        raise NotImplementedError(_NO_VECTORS)
+
+    # --- how ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def _for(cls, embedding: Embeddings | None, fields: dict[str, Any]) -> Self:
+        if embedding is not None:
+            warnings.warn(
+                f"embedding=<{type(embedding).__name__}> is ignored: RAGFlow embeds with the dataset's own model",
+                stacklevel=3,
+            )
+        return cls(**fields)
+
+    def _dataset(self) -> Flow[DataSet]:
+        """With a function as ``scope`` a name may mean another dataset to another user."""
+        known = self.dataset_id or (None if callable(self.scope) else self._known_id)
+        if known is not None:
+            return (yield from ask(lambda client: client.get_dataset(known)))
+        dataset = yield from ask(lambda client: client.get_dataset(name=self.dataset_name))
+        self._known_id = dataset.id
+        return dataset
+
+    def _found_or_made(self) -> Flow[DataSet]:
+        try:
+            return (yield from self._dataset())
+        except NotFoundError:
+            name = self.dataset_name
+            if name is None:
+                raise
+            return (yield from ask(lambda client: client.create_dataset(name)))
+
+    def _add(
+        self,
+        documents: Sequence[Document],
+        ids: Sequence[str | None] | None,
+        batch_size: int,
+        unknown: dict[str, Any],
+    ) -> Flow[list[str]]:
+        _refuse("add_documents", unknown)
+        given = [one.id for one in documents] if ids is None else list(ids)
+        if len(given) != len(documents):
+            raise InvalidRequestError(f"ids: {len(given)} for {len(documents)} documents: give one for each")
+        wanted = records(documents, given)
+        if wanted:
+            dataset = yield from self._dataset()
+            known = {record.id for record, id in zip(wanted, given, strict=True) if id is not None}
+            old = yield from versions(dataset, known)
+            newest = list({record.id: record for record in wanted}.values())
+            yield from written(dataset, newest, batch_size)
+            yield from removed(dataset, [document.id for each in old for document in each])
+        return [record.id for record in wanted]
+
+    def _delete(self, ids: Sequence[str] | None, delete_all: bool, unknown: dict[str, Any]) -> Flow[bool]:
+        _refuse("delete", unknown)
+        if (ids is None) != delete_all or isinstance(ids, str):
+            raise InvalidRequestError(
+                f"ids={ids!r}, delete_all={delete_all!r}: give a list of ids, or delete_all=True for everything"
+            )
+        dataset = yield from self._dataset()
+        if ids is None:
+            found = yield from all_ours(dataset)
+        else:
+            found = [document for each in (yield from versions(dataset, ids)) for document in each]
+        yield from removed(dataset, [document.id for document in found])
+        return True
+
+    def _get(self, ids: Sequence[str]) -> Flow[list[Document]]:
+        if isinstance(ids, str):
+            raise InvalidRequestError(f"ids={ids!r}: give a list of ids")
+        dataset = yield from self._dataset()
+        found = yield from together(read(dataset, id) for id in dict.fromkeys(ids))
+        return [one for one in found if one is not None]
+
+    def _search(self, query: str, k: int, search: dict[str, Any]) -> Flow[list[tuple[Document, float]]]:
+        dataset = yield from self._dataset()
+        told = yield from self._tells_metadata()
+        fields = {"similarity_threshold": 0.0, **search, "k": k, "include_document_metadata": told}
+        clients = {"client": self.client, "async_client": self.async_client}
+        searching = Searching(**clients, dataset_ids=[dataset.id], **fields)
+        chunks = [*(yield from searching._found(query, searching, [dataset.id]))]
+        if not told:
+            yield from together(_completed(dataset, chunk) for chunk in chunks)
+        least = searching.score_threshold or 0.0
+        return [pair for pair in map(_scored, chunks) if pair[1] >= least]
+
+    def _tells_metadata(self) -> Flow[bool]:
+        """Whether found chunks bring their document's metadata; the server's version is asked for once."""
+        if self._server is None:
+            info = yield from ask(lambda client: client.server_info())
+            self._server = tuple(int(part) for part in info.api_version.split("."))
+        return self._server >= _METADATA_SINCE
+
+
+def _documents(texts: Iterable[str], metadatas: Sequence[dict[str, Any]] | None) -> list[Document]:
+    listed = list(texts)
+    if metadatas is not None and len(metadatas) != len(listed):
+        raise InvalidRequestError(f"metadatas: {len(metadatas)} for {len(listed)} texts: give one for each")
+    pairs = zip(listed, metadatas or [{}] * len(listed), strict=True)
+    return [Document(text, metadata=metadata) for text, metadata in pairs]
+
+
+def _refuse(call: str, unknown: dict[str, Any]) -> None:
+    if unknown:
+        raise InvalidRequestError(f"{call}() takes no {', '.join(map(repr, unknown))}")
+
+
+def _completed(dataset: DataSet, chunk: ChunkFields) -> Flow[None]:
+    """Give a chunk its document's metadata, which servers before v0.26 do not send with it."""
+    found = yield from ask(lambda _: dataset.list_documents(chunk.document_id))
+    chunk.document_metadata = found[0].meta_fields
+
+
+def _scored(chunk: ChunkFields) -> tuple[Document, float]:
+    if chunk.similarity is None:
+        raise UnsupportedError(f"chunk {chunk.id} came without a similarity: this server sends no scores")
+    return restored(chunk.document_metadata, chunk.content) or document(chunk), chunk.similarity
