@@ -26,6 +26,7 @@ from . import (
     searches,
     sessions,
     system,
+    tags,
 )
 from .dialect import Dialect, joined
 from .envelope import UNAUTHORIZED, Fail
@@ -80,6 +81,7 @@ V027 = Dialect(
         searches.ROUTES,
         sessions.ROUTES,
         system.ROUTES,
+        tags.ROUTES,
     ),
     open_routes=joined(dify.OPEN_ROUTES, system.OPEN_ROUTES),
     key_in=_key_in,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from .. import datasets, documents, parser_defaults
+from .. import datasets, documents, parser_defaults, tags
 from ..models.names import KINDS, Kind
 from ..parser_defaults import ParserDefaults
 from ..store import Row
@@ -78,6 +78,25 @@ class DatasetCalls(Part):
         kept = self._kept(model) if model else None
         with self._shared.store.write() as db:
             return datasets.update(db, self.tenant_id, dataset_id, fields, kept, defaults)
+
+    def tags(self, dataset_ids: Sequence[str]) -> list[tuple[str, int]]:
+        """All tags of these datasets' chunks and how many chunks have each, the most frequent first."""
+        with self._shared.store.read() as db:
+            datasets.check_owner(db, self.tenant_id, dataset_ids)
+            return tags.counted(db, dataset_ids)
+
+    def rename_tag(self, dataset_id: str, old: str, new: str) -> None:
+        """Give the chunks that have one tag another one in its place."""
+        with self._shared.store.write() as db:
+            datasets.check_owner(db, self.tenant_id, [dataset_id])
+            tags.exchange(db, dataset_id, old, [new])
+
+    def delete_tags(self, dataset_id: str, names: Sequence[str]) -> None:
+        """Take these tags from all chunks of a dataset."""
+        with self._shared.store.write() as db:
+            datasets.check_owner(db, self.tenant_id, [dataset_id])
+            for each in names:
+                tags.exchange(db, dataset_id, each, [])
 
     def delete_datasets(self, ids: Sequence[str] | None) -> int:
         """Delete datasets (None: all) with all that is in them; none if one is unknown (``Missing``)."""

@@ -138,3 +138,28 @@ async def test_ingestion_summary(api: Api) -> None:
     await api.document(dataset)
     found = (await api("GET", f"/datasets/{dataset}/ingestions/summary"))["data"]
     assert (found["doc_num"], found["chunk_num"], found["status"]["unstart_count"]) == (1, 0, 1)
+
+
+async def test_tags(api: Api) -> None:
+    """The tags of chunks are counted, renamed without becoming two, and deleted; other datasets keep theirs."""
+    first, second = await api.dataset("a"), await api.dataset("b")
+    for dataset, tags in ((first, ["x", "y"]), (first, ["x", "z"]), (second, ["x"])):
+        path = f"/datasets/{dataset}/documents/{await api.document(dataset)}/chunks"
+        assert (await api("POST", path, {"content": f"{dataset} {tags}", "tag_kwd": tags}))["code"] == 0
+    path = f"/datasets/{first}/tags"
+    assert (await api("GET", path))["data"] == [["x", 2], ["y", 1], ["z", 1]]
+    both = await api("GET", "/datasets/tags/aggregation", params={"dataset_ids": f"{first},{second}"})
+    assert both["data"][0] == {"value": "x", "count": 3}
+    assert (await api("PUT", path, {"from_tag": "y", "to_tag": "x"}))["data"] == {"from": "y", "to": "x"}
+    assert (await api("GET", path))["data"] == [["x", 2], ["z", 1]]
+    assert await api("DELETE", path, {"tags": ["x", "nope"]}) == {"code": 0, "data": {}}
+    assert (await api("GET", path))["data"] == [["z", 1]]
+    assert (await api("GET", f"/datasets/{second}/tags"))["data"] == [["x", 1]]
+    for body, code in (
+        ({}, 102),
+        ({"from_tag": 1, "to_tag": "x"}, 101),
+        ({"from_tag": " ", "to_tag": "x"}, 101),
+    ):
+        assert (await api("PUT", path, body))["code"] == code
+    assert (await api("DELETE", path, {"tags": "x"}))["code"] == 101
+    assert (await api("GET", f"/datasets/{'0' * 32}/tags"))["message"] == "no authorization"
