@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from ._run import RunContext
     from .chat_models import ChatRAGFlow
     from .filters import RAGFlowCondition, RAGFlowFilter
+    from .memory_tools import RAGFlowMemorySearchTool, RAGFlowRememberTool
     from .retrievers import RAGFlowRetriever
+    from .toolkits import RAGFlowToolkit
+    from .tools import RAGFlowAskTool, RAGFlowListDatasetsTool, RAGFlowReadDocumentTool, RAGFlowSearchTool
+    from .upload_tool import RAGFlowUploadTool
     from .vectorstores import RAGFlowVectorStore
 
 if importlib.util.find_spec("langchain_core") is None:
@@ -24,18 +28,34 @@ if importlib.util.find_spec("langchain_core") is None:
 
 _HOME_OF = {
     "ChatRAGFlow": "chat_models",
+    "RAGFlowAskTool": "tools",
     "RAGFlowCondition": "filters",
     "RAGFlowFilter": "filters",
+    "RAGFlowListDatasetsTool": "tools",
+    "RAGFlowMemorySearchTool": "memory_tools",
+    "RAGFlowReadDocumentTool": "tools",
+    "RAGFlowRememberTool": "memory_tools",
     "RAGFlowRetriever": "retrievers",
+    "RAGFlowSearchTool": "tools",
+    "RAGFlowToolkit": "toolkits",
+    "RAGFlowUploadTool": "upload_tool",
     "RAGFlowVectorStore": "vectorstores",
     "RunContext": "_run",
 }
 
 __all__ = [
     "ChatRAGFlow",
+    "RAGFlowAskTool",
     "RAGFlowCondition",
     "RAGFlowFilter",
+    "RAGFlowListDatasetsTool",
+    "RAGFlowMemorySearchTool",
+    "RAGFlowReadDocumentTool",
+    "RAGFlowRememberTool",
     "RAGFlowRetriever",
+    "RAGFlowSearchTool",
+    "RAGFlowToolkit",
+    "RAGFlowUploadTool",
     "RAGFlowVectorStore",
     "RunContext",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from ragflow_integrations import InvalidRequestError, Scope
+from ragflow_integrations import Scope
 
 __all__ = ["RAGFlowCondition", "RAGFlowFilter"]
 
@@ -35,10 +35,7 @@ class RAGFlowCondition(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        try:
-            self._scope  # noqa: B018 - what it is made of is checked in making it
-        except InvalidRequestError as error:
-            raise ValueError(error.message) from error
+        self._scope  # noqa: B018 - what it is made of is checked in making it
         return self
 
     @cached_property

@@ -1,0 +1,50 @@
+"""Whose memory it is: the user of a run, and how memories keep users apart."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field, SkipValidation
+
+from ragflow_integrations import ConfigurationError
+
+from ._client import STRICT, Connected
+from ._run import RunContext, this_run
+
+__all__ = ["OfOneUser"]
+
+
+class OfOneUser(Connected):
+    """What works on memories for one user at a time; without ``user`` it cannot be made.
+
+    Messages are kept and looked for under an ``agent_id`` that is derived from the user, and what comes back is
+    checked for it by the client. The server's own ``user_id`` is no help: from v0.25.3 on it is the key's owner.
+    """
+
+    model_config = STRICT
+
+    memory_ids: list[str] = Field(min_length=1)
+    """The memories, which may be shared by many users."""
+
+    user: SkipValidation[str | Callable[[RunContext], str]]
+    """Whose memory it is: a text, or a function of the run: ``lambda run: run.context.user_id``."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        if not callable(self.user):
+            _checked(self.user)
+
+    def _agent_id(self) -> str:
+        """What this run's user is called on the server."""
+        user = _checked(self.user(this_run()) if callable(self.user) else self.user)
+        return "user-" + hashlib.sha256(user.encode()).hexdigest()[:32]
+
+
+def _checked(user: object) -> str:
+    if not isinstance(user, str) or not user.strip():
+        raise ConfigurationError(
+            f"user={user!r}: give the user's id as text, or a function that takes a RunContext and returns it"
+        )
+    return user

@@ -1,0 +1,194 @@
+"""Tools that read: search, ask an assistant, list datasets, read a document. Where they look the developer says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Self
+
+from langchain_core.tools import ArgsSchema
+from pydantic import Field, model_validator
+
+from ragflow_integrations import (
+    AgentMessage,
+    Citation,
+    DataSet,
+    Document,
+    InvalidRequestError,
+    Message,
+    NotFoundError,
+)
+
+from ._client import STRICT
+from ._convert import document
+from ._datasets import OnDatasets
+from ._fence import DATA, Fence, numbered
+from ._flow import Flow, ask
+from ._search import Searching
+from ._tool import Arguments, RAGFlowTool
+
+__all__ = [
+    "RAGFlowAskTool",
+    "RAGFlowListDatasetsTool",
+    "RAGFlowReadDocumentTool",
+    "RAGFlowSearchTool",
+]
+
+
+class _Search(Arguments):
+    query: str = Field(description="What to look for, in a few words or as a question.")
+
+
+class RAGFlowSearchTool(Searching, RAGFlowTool):
+    """Searches RAGFlow datasets for an agent.
+
+        agent = create_agent(model, tools=[RAGFlowSearchTool(dataset_names=["handbook"], k=4)])
+
+    The model writes the query alone; datasets, ``k``, ``filter`` and all other fields of ``RAGFlowRetriever`` are the
+    developer's. The text has the passages as numbered sources, quoted so that no document can pass for
+    something else; ``artifact`` are the ``Document`` objects in the same order.
+    """
+
+    model_config = STRICT
+
+    name: str = "ragflow_search"
+    description: str = (
+        "Searches the knowledge base and returns the passages that fit best, numbered, each with its source."
+    )
+    args_schema: ArgsSchema | None = _Search
+
+    def _answer(self, query: str) -> Flow[tuple[str, Any]]:
+        documents = yield from self._find(query, {})
+        return (numbered(documents) if documents else "Nothing was found."), documents
+
+
+class _Ask(Arguments):
+    question: str = Field(description="A complete question; earlier questions are not remembered.")
+
+
+class RAGFlowAskTool(RAGFlowTool):
+    """Asks a chat assistant or an agent of RAGFlow, which searches and answers by itself.
+
+    Each question stands for itself: nothing is remembered. The text has the answer, quoted, and the sources that it
+    cites; ``artifact`` are the ``Document`` objects it rests on: ``[ID:n]`` in a chat's answer cites number ``n`` of
+    them, from 0.
+    """
+
+    model_config = STRICT
+
+    name: str = "ragflow_ask"
+    description: str = (
+        "Asks an assistant that knows the knowledge base, and returns its answer with its sources."
+    )
+    args_schema: ArgsSchema | None = _Ask
+
+    chat_id: str | None = None
+    """The chat assistant to ask; or by ``chat_name``, or an agent by ``agent_id``."""
+
+    chat_name: str | None = None
+    """A chat assistant's name, looked up in each call; ``ConflictError`` if several share it."""
+
+    agent_id: str | None = None
+    """The agent to ask. Agents cannot be kept within a scope: ``UnsupportedError`` with one."""
+
+    @model_validator(mode="after")
+    def _check_whom(self) -> Self:
+        if [self.chat_id, self.chat_name, self.agent_id].count(None) != 2:
+            raise ValueError("give one of chat_id, chat_name and agent_id")
+        return self
+
+    def _answer(self, question: str) -> Flow[tuple[str, Any]]:
+        message = yield from self._message(question)
+        documents = [document(chunk) for chunk in message.reference]
+        answer = Fence([message.content]).around(message.content)
+        cited = "\n".join(dict.fromkeys(map(_cited, message.citations())))
+        sources = f"Sources:\n{cited}" if cited else "It cites no source."
+        return f"The assistant answered. {DATA}\n{answer}\n{sources}", documents
+
+    def _message(self, question: str) -> Flow[Message | AgentMessage]:
+        agent_id, chat_id = self.agent_id, self.chat_id
+        if agent_id is not None:
+            return (yield from ask(lambda client: client.agent(agent_id).ask(question)))
+        if chat_id is None:
+            chat_id = (yield from ask(lambda client: client.get_chat(name=self.chat_name))).id
+        return (yield from ask(lambda client: client.chat(chat_id).ask(question)))
+
+
+def _cited(citation: Citation) -> str:
+    name = citation.chunk.document_name if citation.chunk else ""
+    return f"[ID:{citation.index}] {json.dumps(name, ensure_ascii=False)}"
+
+
+class _Nothing(Arguments):
+    pass
+
+
+class RAGFlowListDatasetsTool(OnDatasets, RAGFlowTool):
+    """Lists the datasets that the developer named, or those of the scope, and no others.
+
+    ``artifact`` is a list of ``{"id", "name", "description", "document_count", "chunk_count"}``.
+    """
+
+    model_config = STRICT
+
+    name: str = "ragflow_list_datasets"
+    description: str = (
+        "Lists the datasets of the knowledge base, with what they are about and how large they are."
+    )
+    args_schema: ArgsSchema | None = _Nothing
+
+    def _answer(self) -> Flow[tuple[str, Any]]:
+        names = ("id", "name", "description", "document_count", "chunk_count")
+        found = yield from self._datasets()
+        rows = [{name: getattr(one, name) for name in names} for one in found]
+        shown = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+        lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in shown)
+        return f"{len(rows)} datasets. {DATA}\n{Fence([lines]).around(lines)}", rows
+
+
+class _Read(Arguments):
+    document_id: str = Field(description="The document's id, as the search tells it.")
+    page: int = Field(default=1, ge=1, description="Which part of a long document to read, from 1.")
+
+
+class RAGFlowReadDocumentTool(OnDatasets, RAGFlowTool):
+    """Reads a document of the developer's datasets, page by page, in its own order.
+
+    The model writes an id that a search told it; a document of another dataset is none. ``artifact`` are the
+    passages as ``Document`` objects.
+    """
+
+    model_config = STRICT
+
+    name: str = "ragflow_read_document"
+    description: str = "Reads a document that a search found, in its own order, page by page."
+    args_schema: ArgsSchema | None = _Read
+
+    page_size: int = Field(default=20, ge=1, le=100)
+    """How many passages a page has."""
+
+    def _answer(self, document_id: str, page: int = 1) -> Flow[tuple[str, Any]]:
+        held = yield from self._document(document_id)
+        chunks = yield from ask(lambda _: held.list_chunks(page=page, page_size=self.page_size))
+        total = chunks.total or len(chunks)
+        pages = max(1, -(-total // self.page_size))
+        if page > pages:
+            raise InvalidRequestError(f"page={page}: the document has {pages}")
+        text = "\n\n".join(chunk.content for chunk in chunks)
+        name = json.dumps(held.name, ensure_ascii=False)
+        head = f"Document {name}, page {page} of {pages}. {DATA}"
+        return f"{head}\n{Fence([text]).around(text)}", [document(chunk) for chunk in chunks]
+
+    def _document(self, document_id: str) -> Flow[Document]:
+        for dataset in (yield from self._datasets()):
+            found = yield from _held(dataset, document_id)
+            if found is not None:
+                return found
+        raise NotFoundError(f"document_id={document_id!r}: there is no such document here")
+
+
+def _held(dataset: DataSet, document_id: str) -> Flow[Document | None]:
+    try:
+        found = yield from ask(lambda _: dataset.list_documents(id=document_id))
+    except NotFoundError:
+        return None
+    return found[0] if found else None
