@@ -1,48 +1,41 @@
-"""``/datasets/{id}/documents``: upload, list, download, update, delete."""
+"""``/datasets/{id}/documents``: list, download, update, delete; ``uploads`` has what adds to them."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import PurePath
-from typing import Any, BinaryIO
+from typing import Any
 
-from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from ..documents import Filters, Narrowed, kind_of
+from ..documents import Filters, Narrowed
 from ..parser_defaults import v027
 from . import datasets, metadata
 from .call import Call, Routes, accepts
-from .envelope import ARGUMENT, AUTHENTICATION, DATA, SERVER, UNSET, Fail, answered, not_there_yet, succeeded
+from .envelope import ARGUMENT, DATA, SERVER, Fail, answered, not_there_yet, succeeded
 from .media import attached, shown
 from .parser_config import changed
 from .validation import DeleteDocuments, UpdateDocument, validated
 
 __all__ = [
-    "NO_SUPPORT",
     "ROUTES",
     "RUNS",
-    "add_uploads",
     "check_length",
     "check_method",
     "delete",
     "detail",
     "download",
+    "exists",
     "list_",
     "of_dataset",
     "preview",
     "raw",
     "update",
-    "upload",
-    "uploaded",
-    "uploads",
 ]
 
 Row = dict[str, Any]
 
-NO_SUPPORT = "This type of file has not been supported yet!"
 RUNS = {"0": "UNSTART", "1": "RUNNING", "2": "CANCEL", "3": "DONE", "4": "FAIL", "5": "SCHEDULE"}
 _LONGEST_NAME = 255
 _TYPES = ("pdf", "doc", "visual", "aural", "virtual", "folder", "other")
@@ -54,39 +47,6 @@ _RAW = {
 }
 _FIXED_METHOD = re.compile(r"\.(ppt|pptx|pages)$")
 
-_IN_UPLOADS = {
-    *("chunk_method", "content_hash", "created_by", "dataset_id", "id", "location", "name", "parser_config"),
-    *("pipeline_id", "run", "size", "source_type", "suffix", "thumbnail", "type"),
-}
-_IN_EMPTY = {
-    *_IN_UPLOADS - {"thumbnail"},
-    *("chunk_count", "process_duration", "progress", "progress_msg", "status", "token_count"),
-}
-
-
-def upload(call: Call) -> Response:
-    """``POST …/documents``: each part named ``file``; those that can be read are kept even if others are refused."""
-    identifier = call.path["dataset_id"]
-    if call.engine.get_dataset(identifier) is None:
-        if call.engine.is_foreign_dataset(identifier):
-            raise Fail("no authorization", AUTHENTICATION)
-        raise Fail(f"Can't find the dataset with ID {identifier}!")
-    kind = (call.query.get("type") or "local").lower()
-    if kind == "empty":
-        return _add_empty(call)
-    if kind == "web":
-        raise _refused_page(call)
-    if kind != "local":
-        raise Fail('`type` must be one of "local", "web", or "empty".', ARGUMENT)
-    added, refused = add_uploads(call, uploads(call))
-    as_stored = call.query.get("return_raw_files", "false").lower() == "true"
-    documents = [uploaded(row) for row in added]
-    if as_stored:
-        documents = [raw({key: value for key, value in row.items() if key != "run"}) for row in documents]
-    if refused:
-        raise Fail("\n".join(refused), SERVER, data=documents or UNSET)
-    return answered(documents)
-
 
 def list_(call: Call) -> Response:
     """``GET …/documents``: an unknown id or name is an error; with ``type=filter`` what there is to filter by."""
@@ -96,8 +56,8 @@ def list_(call: Call) -> Response:
         return _facets(call)
     rows, total = call.engine.list_documents(identifier, **_filters(call))
     if total == 0:
-        _check_exists(call, id=call.query.get("id"))
-        _check_exists(call, name=call.query.get("name"))
+        _checkexists(call, id=call.query.get("id"))
+        _checkexists(call, name=call.query.get("name"))
     low, high = (_milliseconds(call, name) for name in ("create_time_from", "create_time_to"))
     # RAGFlow looks at the time after it has cut the page, so that total does not count it
     docs = [_listed(row) for row in rows if low <= row["create_time"] <= (high or math.inf)]
@@ -210,41 +170,11 @@ def detail(row: Row) -> Row:
     return {key: value for key, value in row.items() if key != "meta_fields"}
 
 
-def uploaded(row: Row) -> Row:
-    """A document as its upload shows it."""
-    return {key: value for key, value in row.items() if key in _IN_UPLOADS}
-
-
 def raw(row: Row) -> Row:
     """A document under the names that RAGFlow's tables have."""
     numbers = {name: number for number, name in RUNS.items()}
     renamed = {_RAW.get(key, key): value for key, value in row.items()}
     return renamed | ({"run": numbers[row["run"]]} if "run" in row else {})
-
-
-def uploads(call: Call) -> list[tuple[str, BinaryIO]]:
-    """The files of a multipart body, by their names; ``Fail`` 101 if there is none or one has no good name."""
-    parts = call.form.getlist("file") if call.form is not None else []
-    found = [(part.filename or "", part.file) for part in parts if isinstance(part, UploadFile)]
-    if not found:
-        raise Fail("No file part!", ARGUMENT)
-    for name, _ in found:
-        if not name:
-            raise Fail("No file selected!", ARGUMENT)
-        check_length(name)
-    return found
-
-
-def add_uploads(call: Call, files: Iterable[tuple[str, BinaryIO]]) -> tuple[list[Row], list[str]]:
-    """Add the files to the dataset of the path: the new documents, and a line for each file that is refused."""
-    folder = _folder(str(call.form.get("parent_path") or "") if call.form is not None else "")
-    added, refused = [], []
-    for name, file in files:
-        if kind_of(name) == "other":
-            refused.append(f"{name}: {NO_SUPPORT}")
-        else:
-            added.append(call.engine.add_document(call.path["dataset_id"], name, file.read(), folder=folder))
-    return added, refused
 
 
 def check_length(name: str) -> None:
@@ -253,41 +183,20 @@ def check_length(name: str) -> None:
         raise Fail(f"File name must be {_LONGEST_NAME} bytes or less.", ARGUMENT)
 
 
+def exists(call: Call, *, id: str | None = None, name: str | None = None) -> bool:
+    """Whether the dataset of the path has a document of this id or name."""
+    _, total = call.engine.list_documents(
+        call.path["dataset_id"], page=1, page_size=1, orderby="create_time", desc=True, id=id, name=name
+    )
+    return total > 0
+
+
 def check_method(row: Row, method: str | None) -> None:
     """``Fail`` 102 if a document cannot have another chunk method."""
     if method == "":
         raise Fail("`chunk_method` (empty string) is not valid")
     if row["type"] == "visual" or _FIXED_METHOD.search(row["name"]):
         raise Fail("Not supported yet!")
-
-
-def _add_empty(call: Call) -> Response:
-    name = str(call.json().get("name") or "").strip()
-    if not name:
-        raise Fail("File name can't be empty.", ARGUMENT)
-    check_length(name)
-    if _exists(call, name=name):
-        raise Fail("Duplicated document name in the same dataset.")
-    row = call.engine.add_document(call.path["dataset_id"], name, None)
-    return answered({key: value for key, value in row.items() if key in _IN_EMPTY})
-
-
-def _refused_page(call: Call) -> Fail:
-    """What is wrong with a page of the web; if nothing is, that the local engine fetches none."""
-    given: Mapping[str, Any] = call.form or {}
-    for field in ("name", "url"):
-        if not str(given.get(field) or "").strip():
-            return Fail(f'Lack of "{field}"', ARGUMENT)
-    check_length(str(given["name"]).strip())
-    if not re.match(r"https?://[^/\s]+", str(given["url"])):
-        return Fail("The URL format is invalid", ARGUMENT)
-    return not_there_yet("uploads of type web: it fetches nothing over the network, and this")
-
-
-def _folder(path: str) -> str:
-    """A ``parent_path`` as RAGFlow keeps it: letters, digits, ``_-/``, and no way out."""
-    parts = (part for part in path.strip().replace("\\", "/").split("/") if part not in ("", ".", ".."))
-    return re.sub(r"[^A-Za-z0-9_\-/]", "", "/".join(parts))
 
 
 def _listed(row: Row) -> Row:
@@ -347,17 +256,10 @@ def _types(call: Call) -> list[str] | None:
     return given or None
 
 
-def _check_exists(call: Call, *, id: str | None = None, name: str | None = None) -> None:
+def _checkexists(call: Call, *, id: str | None = None, name: str | None = None) -> None:
     """Raise if the dataset has no document of this id or name at all, whatever the other filters."""
-    if (id or name) and not _exists(call, id=id, name=name):
+    if (id or name) and not exists(call, id=id, name=name):
         raise Fail(f"you don't own the document {id or name}")
-
-
-def _exists(call: Call, *, id: str | None = None, name: str | None = None) -> bool:
-    _, total = call.engine.list_documents(
-        call.path["dataset_id"], page=1, page_size=1, orderby="create_time", desc=True, id=id, name=name
-    )
-    return total > 0
 
 
 def _milliseconds(call: Call, name: str) -> int:
@@ -408,7 +310,7 @@ def _check_new_name(row: Row, name: str) -> None:
 
 
 ROUTES: Routes = {
-    "/datasets/{dataset_id}/documents": {"POST": upload, "GET": list_, "DELETE": delete},
+    "/datasets/{dataset_id}/documents": {"GET": list_, "DELETE": delete},
     "/datasets/{dataset_id}/documents/batch-update-status": {"POST": switch},
     "/datasets/{dataset_id}/documents/{document_id}": {"GET": download, "PATCH": update, "PUT": update},
     "/datasets/{dataset_id}/documents/{document_id}/metadata/config": {"PUT": configure_metadata},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, BinaryIO, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from ..problems import Missing
@@ -14,9 +13,10 @@ from .documents import check_length
 from .envelope import ARGUMENT, DATA, Fail, answered, succeeded
 from .media import typed
 from .parser_config import Strict
+from .uploads import parts
 from .validation import PageSize, validated
 
-__all__ = ["ROUTES", "entry", "linked", "made", "new_file", "uploads"]
+__all__ = ["ROUTES", "entry", "linked", "made", "new_file"]
 
 Row = dict[str, Any]
 
@@ -73,7 +73,7 @@ def add(call: Call) -> Response:
     """``POST /files``: files of a form, each part named ``file``; or a new folder."""
     if call.form is None:
         return _create(call)
-    found = uploads(call)
+    found = parts(call)
     if not found:
         raise Fail("No file part!", ARGUMENT)
     if not all(name for name, _ in found):
@@ -200,12 +200,6 @@ def entry(call: Call, identifier: str, message: str, code: int = DATA) -> Row:
     if row is None:
         raise Fail(_NO_ACCESS if call.engine.is_foreign_file(identifier) else message, code)
     return row
-
-
-def uploads(call: Call) -> list[tuple[str, BinaryIO]]:
-    """The parts named ``file`` of a form, by their names."""
-    parts = call.form.getlist("file") if call.form is not None else []
-    return [(part.filename or "", part.file) for part in parts if isinstance(part, UploadFile)]
 
 
 def new_file(call: Call, folder: str, name: str, file: BinaryIO) -> Row:

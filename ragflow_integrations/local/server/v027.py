@@ -27,6 +27,7 @@ from . import (
     sessions,
     system,
     tags,
+    uploads,
 )
 from .dialect import Dialect, joined
 from .envelope import UNAUTHORIZED, Fail
@@ -82,6 +83,7 @@ V027 = Dialect(
         sessions.ROUTES,
         system.ROUTES,
         tags.ROUTES,
+        uploads.ROUTES,
     ),
     open_routes=joined(dify.OPEN_ROUTES, system.OPEN_ROUTES),
     key_in=_key_in,

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ...documents import Filters
 from ...metadata import matching
 from ...parser_defaults import v024
-from .. import documents
+from .. import documents, uploads
 from ..call import Call, Routes, without_repeats
 from ..envelope import ARGUMENT, EXCEPTION, SERVER, Fail, answered
 from ..media import attached
@@ -41,14 +41,14 @@ _IN_LISTS = {"title": None}
 
 def upload(call: Call) -> Response:
     """``POST …/documents``: each part named ``file``, whatever the query says."""
-    files = documents.uploads(call)
+    files = uploads.uploads(call)
     identifier = call.path["dataset_id"]
     if call.engine.get_dataset(identifier) is None:
         raise Fail(f"Can't find the dataset with ID {identifier}!", EXCEPTION, data=None)
-    added, refused = documents.add_uploads(call, files)
+    added, refused = uploads.add_uploads(call, files)
     if refused:
         raise Fail("\n".join(refused), SERVER)
-    return answered([documents.uploaded(row) for row in map(_shown, added)])
+    return answered([uploads.uploaded(row) for row in map(_shown, added)])
 
 
 def list_(call: Call) -> Response:

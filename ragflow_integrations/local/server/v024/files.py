@@ -12,6 +12,7 @@ from .. import files
 from ..call import Call, Routes
 from ..documents import check_length
 from ..envelope import EXCEPTION, NOT_FOUND, Fail, succeeded
+from ..uploads import parts
 from .paging import page_of
 
 __all__ = ["ROUTES"]
@@ -25,7 +26,7 @@ _SORTABLE = ("create_time", "update_time", "name", "size", "type")
 
 def upload(call: Call) -> Response:
     """``POST /file/upload``: each part named ``file``."""
-    found = files.uploads(call)
+    found = parts(call)
     if not found:
         raise Fail("No file part!", _BAD_REQUEST, data=False)
     if not all(name for name, _ in found):
