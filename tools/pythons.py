@@ -49,9 +49,9 @@ def _patch(interpreter: Path) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", interpreter.parts[-3])]
 
 
-def environment(version: str, interpreter: Path) -> Path:
-    """The folder with the programs of this version's environment, made if it is not there."""
-    folder = ROOT / f".venv-{version}"
+def environment(name: str, interpreter: Path) -> Path:
+    """The folder with the programs of the environment ``.venv-NAME``, made if it is not there."""
+    folder = ROOT / f".venv-{name}"
     programs = folder / "bin"
     if not (programs / "pip").exists():
         run(interpreter, "-m", "venv", "--clear", folder)
@@ -103,7 +103,7 @@ def shown(part: str | Path) -> str:
     """A part of a command, without the project's folder and without keys."""
     if isinstance(part, Path):
         return str(part.relative_to(ROOT) if part.is_relative_to(ROOT) else part)
-    return "<key>" if part.startswith("ragflow-") else part
+    return "<key>" if re.fullmatch("ragflow-[0-9a-f]+", part) else part
 
 
 def main(argv: Sequence[str]) -> int:
