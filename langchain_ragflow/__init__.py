@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._run import RunContext
     from .chat_models import ChatRAGFlow
+    from .document_loaders import RAGFlowBlobLoader, RAGFlowLoader
     from .filters import RAGFlowCondition, RAGFlowFilter
     from .memory_tools import RAGFlowMemorySearchTool, RAGFlowRememberTool
     from .retrievers import RAGFlowRetriever
@@ -29,9 +30,11 @@ if importlib.util.find_spec("langchain_core") is None:
 _HOME_OF = {
     "ChatRAGFlow": "chat_models",
     "RAGFlowAskTool": "tools",
+    "RAGFlowBlobLoader": "document_loaders",
     "RAGFlowCondition": "filters",
     "RAGFlowFilter": "filters",
     "RAGFlowListDatasetsTool": "tools",
+    "RAGFlowLoader": "document_loaders",
     "RAGFlowMemorySearchTool": "memory_tools",
     "RAGFlowReadDocumentTool": "tools",
     "RAGFlowRememberTool": "memory_tools",
@@ -46,9 +49,11 @@ _HOME_OF = {
 __all__ = [
     "ChatRAGFlow",
     "RAGFlowAskTool",
+    "RAGFlowBlobLoader",
     "RAGFlowCondition",
     "RAGFlowFilter",
     "RAGFlowListDatasetsTool",
+    "RAGFlowLoader",
     "RAGFlowMemorySearchTool",
     "RAGFlowReadDocumentTool",
     "RAGFlowRememberTool",

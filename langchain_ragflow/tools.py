@@ -11,16 +11,13 @@ from pydantic import Field, model_validator
 from ragflow_integrations import (
     AgentMessage,
     Citation,
-    DataSet,
-    Document,
     InvalidRequestError,
     Message,
-    NotFoundError,
 )
 
 from ._client import STRICT
 from ._convert import document
-from ._datasets import OnDatasets
+from ._datasets import OnDatasets, found_document
 from ._fence import DATA, Fence, numbered
 from ._flow import Flow, ask
 from ._search import Searching
@@ -167,7 +164,7 @@ class RAGFlowReadDocumentTool(OnDatasets, RAGFlowTool):
     """How many passages a page has."""
 
     def _answer(self, document_id: str, page: int = 1) -> Flow[tuple[str, Any]]:
-        held = yield from self._document(document_id)
+        held = yield from found_document((yield from self._datasets()), document_id)
         chunks = yield from ask(lambda _: held.list_chunks(page=page, page_size=self.page_size))
         total = chunks.total or len(chunks)
         pages = max(1, -(-total // self.page_size))
@@ -177,18 +174,3 @@ class RAGFlowReadDocumentTool(OnDatasets, RAGFlowTool):
         name = json.dumps(held.name, ensure_ascii=False)
         head = f"Document {name}, page {page} of {pages}. {DATA}"
         return f"{head}\n{Fence([text]).around(text)}", [document(chunk) for chunk in chunks]
-
-    def _document(self, document_id: str) -> Flow[Document]:
-        for dataset in (yield from self._datasets()):
-            found = yield from _held(dataset, document_id)
-            if found is not None:
-                return found
-        raise NotFoundError(f"document_id={document_id!r}: there is no such document here")
-
-
-def _held(dataset: DataSet, document_id: str) -> Flow[Document | None]:
-    try:
-        found = yield from ask(lambda _: dataset.list_documents(id=document_id))
-    except NotFoundError:
-        return None
-    return found[0] if found else None
