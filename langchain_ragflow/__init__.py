@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._run import RunContext
-    from .chat_models import ChatRAGFlow
+    from .chat_models import ChatRAGFlow, ChatRAGFlowAgent
     from .document_loaders import RAGFlowBlobLoader, RAGFlowLoader
     from .filters import RAGFlowCondition, RAGFlowFilter
     from .memory_tools import RAGFlowMemorySearchTool, RAGFlowRememberTool
@@ -29,6 +29,7 @@ if importlib.util.find_spec("langchain_core") is None:
 
 _HOME_OF = {
     "ChatRAGFlow": "chat_models",
+    "ChatRAGFlowAgent": "chat_models",
     "RAGFlowAskTool": "tools",
     "RAGFlowBlobLoader": "document_loaders",
     "RAGFlowCondition": "filters",
@@ -48,6 +49,7 @@ _HOME_OF = {
 
 __all__ = [
     "ChatRAGFlow",
+    "ChatRAGFlowAgent",
     "RAGFlowAskTool",
     "RAGFlowBlobLoader",
     "RAGFlowCondition",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import Citation, ContentBlock, ReasoningContentBlock, TextContentBlock
 
-from ragflow_integrations import ChunkFields
+from ragflow_integrations import ChunkFields, Message
 from ragflow_integrations import Citation as Marker
 
 __all__ = ["PROVIDER", "Cited", "cite", "register"]
@@ -27,24 +26,26 @@ class Cited(NamedTuple):
     unresolved: list[dict[str, Any]]
 
 
-def cite(text: str, reference: Sequence[ChunkFields]) -> Cited:
-    """Read a whole answer: ``text[start_index:end_index]`` is the marker, ``cited_text`` the cited chunk.
+def cite(text: str, message: Message) -> Cited:
+    """Read a whole answer's text: ``text[start_index:end_index]`` is the marker, ``cited_text`` the cited chunk.
 
-    A marker beyond the reference stays plain text and is listed as ``unresolved``.
+    A marker beyond the message's reference stays plain text and is listed as ``unresolved``.
     """
     cited = Cited([], [])
-    for marker in Marker.found_in(text, reference):
+    places = {id(chunk): place for place, chunk in enumerate(message.reference)}
+    for marker in message.model_copy(update={"content": text, "full_content": text}).citations():
         if marker.chunk is not None:
-            cited.citations.append(_citation(marker, marker.chunk))
+            cited.citations.append(_citation(marker, marker.chunk, places[id(marker.chunk)]))
         else:
             span = {"start_index": marker.start, "end_index": marker.end}
             cited.unresolved.append({"marker": text[marker.start : marker.end], **span})
     return cited
 
 
-def _citation(marker: Marker, chunk: ChunkFields) -> Citation:
+def _citation(marker: Marker, chunk: ChunkFields, place: int) -> Citation:
+    """An agent's marker has a key of the reference in it, not the place there."""
     found = {name: getattr(chunk, name) for name in _EXTRAS}
-    extras = {"reference": marker.index, "chunk_id": chunk.id}
+    extras = {"reference": place, "chunk_id": chunk.id}
     extras |= {name: value for name, value in found.items() if value not in (None, "", [])}
     citation = Citation(
         type="citation",

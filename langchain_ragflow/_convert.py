@@ -8,8 +8,9 @@ from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages.ai import UsageMetadata
 
-from ragflow_integrations import ChunkFields, InvalidRequestError, Message
+from ragflow_integrations import AgentMessage, ChunkFields, InvalidRequestError, Message
 
 from ._citations import PROVIDER, cite
 
@@ -30,6 +31,7 @@ _FIELDS = (
     "important_keywords",
     "document_metadata",
 )
+_AGENTS = ("session_id", "user_inputs", "tips", "structured", "attachment", "downloads")
 
 
 def document(chunk: ChunkFields) -> Document:
@@ -78,7 +80,7 @@ def _turns(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     if len(turns) < len(messages):
         warnings.warn(
             "ChatRAGFlow does not send system messages: RAGFlow drops them and uses the prompt of the chat "
-            "assistant; set it there, or put the instruction into the human message",
+            "assistant or agent; set it there, or put the instruction into the human message",
             stacklevel=2,
         )
     return turns
@@ -105,7 +107,10 @@ def answer(message: Message, told: dict[str, Any], stop: Sequence[str]) -> AIMes
     text, _ = _cut(message.content, stop)
     reasoning = {"reasoning_content": message.reasoning} if message.reasoning else {}
     return AIMessage(
-        content=text, additional_kwargs=reasoning, response_metadata=_metadata(text, message, told)
+        content=text,
+        additional_kwargs=reasoning,
+        response_metadata=_metadata(text, message, told),
+        usage_metadata=_usage(message),
     )
 
 
@@ -131,7 +136,12 @@ class AnswerChunks:
         self._sent.append(text)
         if message.final:
             metadata = _metadata("".join(self._sent), message, self._told)
-            yield _chunk(text, response_metadata=metadata, chunk_position="last")
+            yield _chunk(
+                text,
+                response_metadata=metadata,
+                usage_metadata=_usage(message),
+                chunk_position="last",
+            )
         elif text:
             yield _chunk(text)
 
@@ -150,10 +160,11 @@ def _chunk(text: str, **fields: Any) -> AIMessageChunk:
 
 def _metadata(text: str, message: Message, told: dict[str, Any]) -> dict[str, Any]:
     """What is said once for an answer, ``told`` being what the model knows itself."""
-    cited = cite(text, message.reference)
+    cited = cite(text, message)
     reference = [chunk.model_dump(exclude_unset=True, exclude_none=True) for chunk in message.reference]
     metadata = {
         "model_provider": PROVIDER,
+        **_of_agent(message),
         **told,
         "message_id": message.id,
         "reference": reference,
@@ -162,6 +173,22 @@ def _metadata(text: str, message: Message, told: dict[str, Any]) -> dict[str, An
     if cited.unresolved:
         metadata["unresolved_citations"] = cited.unresolved
     return {name: value for name, value in metadata.items() if value is not None}
+
+
+def _of_agent(message: Message) -> dict[str, Any]:
+    """What only an agent tells: the session that it began, what it asks for, what else it made."""
+    if not isinstance(message, AgentMessage):
+        return {}
+    return {name: value for name in _AGENTS if (value := getattr(message, name))}
+
+
+def _usage(message: Message) -> UsageMetadata | None:
+    """Only where the server counted."""
+    counted = message.usage or {}
+    if not {"prompt_tokens", "completion_tokens"} <= counted.keys():
+        return None
+    read, written = counted["prompt_tokens"], counted["completion_tokens"]
+    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
 
 
 def _cut(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -1,60 +1,47 @@
-"""RAGFlow's chat assistants as a LangChain chat model whose answers cite their sources."""
+"""RAGFlow's chat assistants and agents as LangChain chat models whose answers cite their sources."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import partial
-from typing import Any, NamedTuple, NoReturn, Self
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 from uuid import uuid4
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
-from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
+from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, PrivateAttr, model_validator
 
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, RAGFlow
 
-from ._citations import register
-from ._client import STRICT, Connected, for_call
-from ._convert import AnswerChunks, answer, history, last_question
+from ._answering import Answering, Asked
+from ._client import STRICT, for_call
+from ._completions import Completions, Messages
+from ._convert import history, last_question
+from ._flow import Flow, ask
 
-__all__ = ["ChatRAGFlow"]
+__all__ = ["ChatRAGFlow", "ChatRAGFlowAgent"]
 
-_NO_TOOLS = (
-    "RAGFlow's chat route calls no tools and returns no structured output. Give RAGFlow to another chat model "
-    "instead, as a tool: langchain_core.tools.create_retriever_tool(RAGFlowRetriever(...), name, description)"
-)
-
-register()
-
-
-class _Asked(NamedTuple):
-    """A question on its way: whom to ask what, and how to read the answer."""
-
-    chat_id: str
-    session_id: str | None
-    question: Any  # in a session the newest question, else the whole history
-    options: dict[str, Any]
-    stop: Sequence[str]
-    told: dict[str, Any]
+_UNSTORED_SINCE = (0, 27)  # the native route answers without storing a session
+_SETTINGS_SINCE = (0, 25)  # OpenAI's form takes the model and its settings
 
 
 class AnswerFields(BaseModel):
     """How to answer. Every field goes into the constructor or into one call: ``invoke(question, model="…")``.
 
-    ``temperature``, ``top_p`` and ``max_tokens`` take effect together with ``model`` only, or if the assistant
-    has no language model of its own: an assistant's settings are otherwise changed on the server.
+    On the native route ``temperature``, ``top_p`` and ``max_tokens`` take effect together with ``model`` only, or
+    if the assistant has no language model of its own; on OpenAI's from v0.25 on. Where they have none you are warned.
     """
 
     model_config = STRICT
 
     session_id: str | None = None
     """A session of the assistant, made with ``chat.create_session()``."""
+
+    api: Literal["auto", "native", "openai"] = "auto"
+    """The server's route. ``"openai"`` counts tokens and has no sessions; ``"native"`` has sessions and counts none.
+
+    ``"auto"`` is the native one in a session and on servers that answer there without storing anything (from v0.27,
+    which is asked for once), otherwise OpenAI's.
+    """
 
     model: str | None = None
     """A language model that is configured on the server (its ``llm_id``), instead of the assistant's own."""
@@ -68,22 +55,37 @@ class AnswerFields(BaseModel):
     max_tokens: int | None = None
     """Most tokens of the answer; ``None``: the model's default."""
 
-    def _options(self) -> dict[str, Any]:
-        """The request fields, with a warning for those that the server will ignore."""
+    def _sampling(self) -> dict[str, Any]:
         settings = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
-        given = {name: value for name, value in settings.items() if value is not None}
+        return {name: value for name, value in settings.items() if value is not None}
+
+    def _native_options(self) -> dict[str, Any]:
+        """The request fields, with a warning for those that the server will ignore."""
+        given = self._sampling()
         if self.model is not None:
             return {**given, "llm_id": self.model}
         if given:
             warnings.warn(
                 f"{', '.join(given)} without model=: RAGFlow uses the assistant's own language model with the "
-                "assistant's settings; change them there, or name a model",
+                'assistant\'s settings; change them there, name a model, or give api="openai"',
+                stacklevel=2,
+            )
+        return given
+
+    def _openai_options(self, server: tuple[int, ...]) -> dict[str, Any]:
+        """The same in OpenAI's form, whose name for the assistant's own model is ``model``."""
+        named = {} if self.model is None else {"model": self.model}
+        given = self._sampling() | named
+        if given and server < _SETTINGS_SINCE:
+            warnings.warn(
+                f"{', '.join(given)}: RAGFlow before v0.25 passes over this and uses the assistant's own language "
+                "model and settings; change them there",
                 stacklevel=2,
             )
         return given
 
 
-class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
+class ChatRAGFlow(AnswerFields, Answering):
     """A chat assistant of RAGFlow: it searches its datasets and answers with citations.
 
         model = ChatRAGFlow(chat_name="helpdesk")
@@ -99,7 +101,7 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
     ``response_metadata["citations"]`` and the annotations of ``content_blocks`` have the same spans, streamed
     or not. Markers that cite nothing are listed under ``unresolved_citations``. ``response_metadata`` has
     ``model_name`` (``model``, or the assistant as it was given), ``chat_id``, ``message_id`` and the
-    ``session_id`` asked in. RAGFlow reports no token usage on this route, so there is no ``usage_metadata``.
+    ``session_id`` asked in. ``usage_metadata`` is there where RAGFlow counts, which is with ``api="openai"``.
 
     ``stop`` is applied here: the text ends before the first stop sequence, while the reference still comes
     with the end of the server's answer.
@@ -116,92 +118,17 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
     chat_name: str | None = None
     """The assistant's name; looked up once (``GET /chats``) and its id kept, in a copy anew.
 
-    ``ConfigurationError`` for a name that several share.
+    ``ConflictError`` for a name that several share.
     """
 
-    stop: list[str] | None = None
-    """Texts before which the answer ends; ``invoke(…, stop=[…])`` replaces them."""
-
-    streaming: bool = False
-    """Let ``invoke`` and ``batch`` stream too, for callbacks that want tokens."""
-
     _ids: dict[str, str] = PrivateAttr(default_factory=dict)
+    _server: tuple[int, ...] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check_chat(self) -> Self:
         if (self.chat_id is None) == (self.chat_name is None):
             raise ValueError("give chat_id or chat_name, one of them")
         return self
-
-    # --- LangChain's hooks ----------------------------------------------------------------------------
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        asked = self._asked(self._chat_id(), messages, stop, kwargs)
-        return _result(answer(_way(self._sync(), asked)(), asked.told, asked.stop))
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        asked = self._asked(await self._achat_id(), messages, stop, kwargs)
-        return _result(answer(await _way(self._async(), asked)(), asked.told, asked.stop))
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        asked = self._asked(self._chat_id(), messages, stop, kwargs)
-        chunks = AnswerChunks(asked.told, asked.stop)
-        with _way(self._sync(), asked)(stream=True) as stream:
-            for message in stream:
-                for chunk in chunks.feed(message):
-                    yield ChatGenerationChunk(message=chunk)
-
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        asked = self._asked(await self._achat_id(), messages, stop, kwargs)
-        chunks = AnswerChunks(asked.told, asked.stop)
-        async with await _way(self._async(), asked)(stream=True) as stream:
-            async for message in stream:
-                for chunk in chunks.feed(message):
-                    yield ChatGenerationChunk(message=chunk)
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> NoReturn:
-        """Not possible: raises ``NotImplementedError``, which says what to do instead."""
-        raise NotImplementedError(_NO_TOOLS)
-
-    def with_structured_output(
-        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Not possible: raises ``NotImplementedError``, which says what to do instead."""
-        raise NotImplementedError(_NO_TOOLS)
-
-    @property
-    def _llm_type(self) -> str:
-        return "ragflow"
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
@@ -218,55 +145,141 @@ class ChatRAGFlow(AnswerFields, Connected, BaseChatModel):
             "stop_sequences": self.stop,  # as "stop" LangChain puts the call's over it, even None
         }
 
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop or self.stop, **kwargs)
-        params.setdefault("ls_model_name", self._name())
-        return params
+    def _asked(self, messages: list[BaseMessage], given: dict[str, Any]) -> Flow[Asked]:
+        fields = for_call(AnswerFields, self, given)
+        chat_id = yield from self._chat_id()
+        model_name, session_id = fields.model or self._name(), fields.session_id
+        told = {"model_name": model_name, "chat_id": chat_id, "session_id": session_id}
+        if (yield from self._is_native(fields)):
+            question: Any = history(messages) if session_id is None else last_question(messages)
+            return _native(chat_id, session_id, question, fields._native_options(), told)
+        server = (yield from self._version()) if fields._sampling() or fields.model else _SETTINGS_SINCE
+        return _openai(chat_id, history(messages), fields._openai_options(server), told)
 
-    def _resolve_model_profile(self) -> ModelProfile:
-        return ModelProfile(tool_calling=False, structured_output=False, image_inputs=False)
+    def _is_native(self, fields: AnswerFields) -> Flow[bool]:
+        if fields.session_id is not None and fields.api == "openai":
+            raise InvalidRequestError(
+                f"api='openai', session_id={fields.session_id!r}: OpenAI's form has no sessions; use api='native'"
+            )
+        if fields.session_id is not None or fields.api != "auto":
+            return fields.api != "openai"
+        return (yield from self._version()) >= _UNSTORED_SINCE
 
-    # --- asking ---------------------------------------------------------------------------------------
+    def _version(self) -> Flow[tuple[int, ...]]:
+        if self._server is None:
+            info = yield from ask(lambda client: client.server_info())
+            self._server = tuple(int(part) for part in info.api_version.split("."))
+        return self._server
 
-    def _asked(
-        self, chat_id: str, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]
-    ) -> _Asked:
-        ours = {name: value for name, value in given.items() if name != "stream"}  # that one is LangChain's
-        fields = for_call(AnswerFields, self, ours)
-        sequences: Sequence[str] = (self.stop if stop is None else stop) or ()
-        if isinstance(sequences, str) or "" in sequences:
-            raise InvalidRequestError(f"stop={sequences!r}: give a list of texts that are not empty")
-        session_id = fields.session_id
-        question = history(messages) if session_id is None else last_question(messages)
-        told = {"model_name": fields.model or self._name(), "chat_id": chat_id, "session_id": session_id}
-        return _Asked(chat_id, session_id, question, fields._options(), sequences, told)
-
-    def _chat_id(self) -> str:
+    def _chat_id(self) -> Flow[str]:
+        """With a function as ``scope`` a name may mean another assistant to another user."""
         known, name = self._known_id(), self.chat_name or ""
         if known is None:
-            known = self._ids[name] = self._sync().get_chat(name=name).id
-        return known
-
-    async def _achat_id(self) -> str:
-        known, name = self._known_id(), self.chat_name or ""
-        if known is None:
-            known = self._ids[name] = (await self._async().get_chat(name=name)).id
+            chat = yield from ask(lambda client: client.get_chat(name=name))
+            known = self._ids[name] = chat.id
         return known
 
     def _known_id(self) -> str | None:
-        return self._ids.get(self.chat_name or "") if self.chat_id is None else self.chat_id
+        if self.chat_id is not None:
+            return self.chat_id
+        return None if callable(self.scope) else self._ids.get(self.chat_name or "")
 
     def _name(self) -> str:
         """The assistant as it was given."""
         return self.chat_id or self.chat_name or ""
 
 
-def _way(client: RAGFlow | AsyncRAGFlow, asked: _Asked) -> Callable[..., Any]:
-    """The client's method for this question; ``stream=True`` makes the answer a stream."""
-    chat = client.chat(asked.chat_id)
-    target = chat if asked.session_id is None else client.session(asked.chat_id, asked.session_id)
-    return partial(target.ask, asked.question, **asked.options)
+class AgentFields(BaseModel):
+    """How to ask an agent. Every field goes into the constructor or into one call."""
+
+    model_config = STRICT
+
+    session_id: str | None = None
+    """A session of the agent; without one each call begins a session, which the answer names."""
+
+    inputs: dict[str, Any] | None = None
+    """Values for the agent's **Begin** component, or for what a paused run asks for, by name."""
+
+    release: bool | None = None
+    """``True`` asks the published version (servers from v0.25.1), otherwise the draft answers."""
 
 
-def _result(message: AIMessage) -> ChatResult:
-    return ChatResult(generations=[ChatGeneration(message=message)])
+class ChatRAGFlowAgent(AgentFields, Answering):
+    """An agent of RAGFlow: it runs its canvas and answers, with citations where it searched.
+
+        agent = ChatRAGFlowAgent(agent_id="…")
+        answer = agent.invoke("How long is the notice period?")
+        agent.invoke("And how is it given?", session_id=answer.response_metadata["session_id"])
+
+    **History.** An agent is told the last human message; what was said before it knows from its session. Without
+    ``session_id`` it begins one, which stays on the server; you are warned when earlier messages are left out.
+
+    **Answer.** As ``ChatRAGFlow``'s; ``citation["extras"]["reference"]`` is the place in
+    ``response_metadata["reference"]``, while ``[ID:n]`` has the agent's own numbers. ``response_metadata`` has
+    ``agent_id``, ``session_id``, and where the agent sent them ``structured``, ``attachment``, ``downloads``. A run
+    that waits for values has ``user_inputs``, what it asks for by name, and ``tips``: answer with ``inputs=`` in its
+    session. ``usage_metadata`` is there from v0.26.3 on.
+
+    Raises what the client raises: ``NotFoundError`` or ``PermissionDeniedError`` for an unknown agent or session,
+    ``ServerError`` when a component fails …
+    """
+
+    model_config = STRICT
+
+    agent_id: str
+    """The agent's id."""
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """Also the key of LangChain's cache."""
+        names = ("base_url", "agent_id", *AgentFields.model_fields)
+        fields = {name: getattr(self, name) for name in names}
+        return {**fields, "client": self._fingerprint(), "stop_sequences": self.stop}
+
+    def _asked(self, messages: list[BaseMessage], given: dict[str, Any]) -> Flow[Asked]:
+        yield from ()
+        fields = for_call(AgentFields, self, given)
+        question, agent_id, session_id = last_question(messages), self.agent_id, fields.session_id
+        if session_id is None:
+            _warn_of_what_is_left_out(messages)
+        options = {"inputs": fields.inputs, "release": fields.release}
+
+        def call(client: RAGFlow | AsyncRAGFlow, stream: bool) -> Any:
+            agent = client.agent(agent_id)
+            target: Any = agent if session_id is None else client.agent_session(agent_id, session_id)
+            return target.ask(question, stream=stream, **options)
+
+        told = {"model_name": agent_id, "agent_id": agent_id}
+        return Asked(call, Messages(), told)
+
+    def _name(self) -> str:
+        return self.agent_id
+
+
+def _native(
+    chat_id: str, session_id: str | None, question: Any, options: dict[str, Any], told: dict[str, Any]
+) -> Asked:
+    def call(client: RAGFlow | AsyncRAGFlow, stream: bool) -> Any:
+        chat = client.chat(chat_id)
+        target: Any = chat if session_id is None else client.session(chat_id, session_id)
+        return target.ask(question, stream=stream, **options)
+
+    return Asked(call, Messages(), told)
+
+
+def _openai(
+    chat_id: str, messages: list[dict[str, str]], options: dict[str, Any], told: dict[str, Any]
+) -> Asked:
+    def call(client: Any, stream: bool) -> Any:
+        return client.chat_completions(chat_id, messages, stream=stream, reference=True, **options)
+
+    return Asked(call, Completions(), told)
+
+
+def _warn_of_what_is_left_out(messages: Sequence[BaseMessage]) -> None:
+    if sum(message.type in ("human", "ai") for message in messages) > 1:
+        warnings.warn(
+            "ChatRAGFlowAgent sends the last human message only: what was said before, an agent knows from its "
+            "session; give session_id=",
+            stacklevel=2,
+        )

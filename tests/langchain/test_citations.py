@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from langchain_ragflow._citations import cite
+from langchain_ragflow._citations import Cited
+from langchain_ragflow._citations import cite as cite_message
 from langchain_ragflow._convert import AnswerChunks, answer
 from ragflow_integrations import Chunk, Message
 
@@ -28,6 +29,11 @@ REFERENCE = [
 ]
 TOLD = {"model_name": "c1", "chat_id": "c1", "session_id": None}
 TEXT = "Cheese [ID:0]. The naïve 🌙 pulls [ID:1][ID: 0], so they say [ID:7]."
+
+
+def cite(text: str, reference: list[Chunk]) -> Cited:
+    """What a text cites of a reference."""
+    return cite_message(text, Message(reference=reference))
 
 
 def merged(pieces: list[str], stop: list[str] | None = None) -> AIMessageChunk:

@@ -133,6 +133,17 @@ class TestChat(ChatModelIntegrationTests):
         return LLM
 
 
+@pytest.mark.filterwarnings("ignore:ChatRAGFlow does not send system messages:UserWarning")
+class TestChatInOpenAIsForm(TestChat):
+    """By the route on which RAGFlow counts tokens."""
+
+    returns_usage_metadata = True
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {**super().chat_model_params, "api": "openai"}
+
+
 class TestVectorStore(VectorStoreIntegrationTests):
     """On an empty dataset; all of it works."""
 
