@@ -233,8 +233,8 @@ async def test_failures_are_raised(kb: KnowledgeBase, call: Call, seen: Seen) ->
 
 
 async def test_what_the_local_engine_cannot_do_is_said(kb: KnowledgeBase, call: Call) -> None:
-    """It does not pretend to rerank."""
-    with pytest.raises(Exception, match="rerank_id"):
+    """It does not pretend to have a model that nobody gave it."""
+    with pytest.raises(Exception, match="not found for model some-model"):
         await call(retriever(kb, rerank_id="some-model"), "retrieve", QUESTION)
 
 
