@@ -45,12 +45,12 @@ class OnDatasets(DatasetFields, Connected):
     _ids: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def _dataset_ids(self, fields: DatasetFields) -> Flow[list[str]]:
-        """The ids, of a scope that leaves no dataset none; ``InvalidRequestError`` if no dataset is named."""
-        if fields.dataset_ids:
-            return fields.dataset_ids
+        """The ids, of those that a scope leaves; ``InvalidRequestError`` if no dataset is named."""
         if fields.dataset_names:
             return (yield from self._looked_up(fields.dataset_names))
         scope = yield from ask(lambda client: client.scope)
+        if fields.dataset_ids:
+            return [id for id in fields.dataset_ids if scope is None or scope.has_dataset(id)]
         unnamed = fields.dataset_ids is None and fields.dataset_names is None
         if unnamed and scope is not None and scope.dataset_ids is not None:
             return sorted(scope.dataset_ids)

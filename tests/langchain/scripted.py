@@ -26,7 +26,7 @@ class Script:
     ``pieces`` are the deltas; the pieces between ``<think>`` and ``</think>`` are reasoning. With ``endless`` the
     deltas are repeated until the caller hangs up, which sets ``hung_up``. ``pages`` are what retrieval finds,
     whatever its filter; ``documents`` are the metadata of a dataset's documents, by their ids. ``calls`` are all
-    but those for the version.
+    but those for the version. Retrievals wait at the ``barrier``.
     """
 
     base_url: str
@@ -34,6 +34,7 @@ class Script:
     pages: list[list[dict[str, Any]]] = field(default_factory=list)
     chunks: list[dict[str, Any]] = field(default_factory=list)
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    barrier: asyncio.Barrier | None = None
     version: str = "v0.27.0"
     calls: list[str] = field(default_factory=list)
     endless: bool = False
@@ -61,6 +62,8 @@ class Script:
         body = await request.json()
         self.calls.append("retrieval")
         self.bodies.append(body)
+        if self.barrier is not None:
+            await self.barrier.wait()
         found = dict(enumerate(self.pages, 1)).get(body["page"], [])
         return JSONResponse({"code": 0, "data": {"total": len(found), "chunks": found, "doc_aggs": []}})
 

@@ -14,7 +14,7 @@ from langchain_core.runnables import ConfigurableField, RunnablePassthrough
 from langchain_core.tools import create_retriever_tool
 from pydantic import ValidationError
 
-from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever
+from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever, RAGFlowSearchTool
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, NotFoundError, RAGFlow
 from tests.langchain.conftest import HARBOUR, QUESTION, SHIPS, TEXTS, KnowledgeBase
 from tests.langchain.scripted import Script
@@ -304,3 +304,51 @@ def test_as_a_tool(retriever: RAGFlowRetriever) -> None:
     """What the chat model's refusal of tools recommends works."""
     tool = create_retriever_tool(retriever, "handbook", "Searches the handbook.")
     assert "six weeks" in tool.invoke({"query": QUESTION})
+
+
+async def test_thirty_two_in_flight(script: Script, scripted_async: AsyncRAGFlow) -> None:
+    """None is answered before all wait at the server: none waits for another here, retrievers nor tools."""
+    script.barrier, script.pages = asyncio.Barrier(32), [[chunk("c", 0.5)]]
+    retriever = RAGFlowRetriever(async_client=scripted_async, dataset_ids=["d"])
+    found = await asyncio.wait_for(retriever.abatch(["Why?"] * 32), 30)
+    assert {len(one) for one in found} == {1}
+    script.calls.clear()
+    tool = RAGFlowSearchTool(async_client=scripted_async, dataset_ids=["d"])
+    told = await asyncio.wait_for(asyncio.gather(*(tool.ainvoke({"query": "Why?"}) for _ in range(32))), 30)
+    assert len(set(told)) == 1
+    assert len(script.calls) == 32
+
+
+CONFIGURED = {
+    "dataset_ids": ["e"],
+    "document_ids": ["d1"],
+    "k": 7,
+    "top_k": 9,
+    "similarity_threshold": 0.4,
+    "vector_similarity_weight": 0.6,
+    "highlight": True,
+    "keyword": True,
+    "rerank_id": "r",
+    "cross_languages": ["French"],
+    "use_kg": True,
+    "toc_enhance": True,
+    "include_document_metadata": True,
+}
+
+
+@pytest.mark.parametrize("way", ["constructor", "call", "configurable"])
+@pytest.mark.parametrize("name", CONFIGURED)
+def test_every_field_arrives_in_every_way(script: Script, scripted: RAGFlow, name: str, way: str) -> None:
+    """By the name that servers have for it."""
+    value = CONFIGURED[name]
+    plain = RAGFlowRetriever(client=scripted, dataset_ids=["d"])
+    if way == "constructor":
+        RAGFlowRetriever(**{"client": scripted, "dataset_ids": ["d"], name: value}).invoke("Why?")
+    elif way == "call":
+        plain.invoke("Why?", **{name: value})
+    else:
+        fields: Any = {name: ConfigurableField(id=name)}
+        plain.configurable_fields(**fields).invoke("Why?", {"configurable": {name: value}})
+    sent = {"k": ("page_size", 7), "include_document_metadata": ("reference_metadata", {"include": True})}
+    key, expected = sent.get(name, (name, value))
+    assert script.bodies[-1][key] == expected

@@ -12,7 +12,14 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever, RunContext
+from langchain_ragflow import (
+    ChatRAGFlow,
+    RAGFlowFilter,
+    RAGFlowListDatasetsTool,
+    RAGFlowReadDocumentTool,
+    RAGFlowRetriever,
+    RunContext,
+)
 from ragflow_integrations import ConfigurationError, NotFoundError, RAGFlow, Scope
 from tests.langchain.conftest import HARBOUR, KnowledgeBase
 from tests.langchain.test_scope import scope
@@ -73,6 +80,22 @@ async def test_who_says_no_user_sees_nothing(kb: KnowledgeBase, per_user: RAGFlo
         RAGFlowRetriever(client=kb.client, scope="boats")
     with pytest.raises(ValueError, match="scope"):
         await per_user.ainvoke(HARBOUR, as_user("boats"), scope=scope(kb, "lamps.txt"))
+
+
+async def test_of_several_datasets_those_within_are_used(kb: KnowledgeBase) -> None:
+    """Also where they are looked at one by one: for a filter that is looked up, a list, a document."""
+    fields: Any = {
+        "client": kb.client,
+        "dataset_ids": [kb.ships_id, kb.dataset_id],
+        "scope": lambda run: Scope([kb.dataset_id]),
+    }
+    nested = RAGFlowFilter(conditions=[RAGFlowFilter.where("year", "is", "2026")])
+    assert await RAGFlowRetriever(**fields).ainvoke(HARBOUR, filter=nested) == []
+    listed = await RAGFlowListDatasetsTool(**fields).ainvoke({})
+    assert '"handbook"' in listed
+    assert "ships" not in listed
+    read = await RAGFlowReadDocumentTool(**fields).ainvoke({"document_id": kb.documents["boats.txt"]})
+    assert "painted blue" in read
 
 
 def test_it_narrows_the_client_and_copies_keep_it(kb: KnowledgeBase) -> None:
