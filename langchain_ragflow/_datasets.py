@@ -62,7 +62,7 @@ class OnDatasets(DatasetFields, Connected):
         known = {} if callable(self.scope) else self._ids
         for name in names:
             if name not in known:
-                known[name] = (yield from ask(lambda client, name=name: client.get_dataset(name=name))).id  # type: ignore[misc]
+                known[name] = (yield from _named(name)).id
         return [known[name] for name in names]
 
     def _datasets(self) -> Flow[list[DataSet]]:
@@ -71,6 +71,10 @@ class OnDatasets(DatasetFields, Connected):
         for dataset_id in (yield from self._dataset_ids(self)):
             found.append((yield from dataset(dataset_id)))
         return found
+
+
+def _named(name: str) -> Flow[DataSet]:
+    return (yield from ask(lambda client: client.get_dataset(name=name)))
 
 
 def dataset(dataset_id: str) -> Flow[DataSet]:
