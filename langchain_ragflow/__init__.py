@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._run import RunContext
+    from .chat_message_histories import RAGFlowChatMessageHistory
     from .chat_models import ChatRAGFlow, ChatRAGFlowAgent
     from .document_loaders import RAGFlowBlobLoader, RAGFlowLoader
     from .filters import RAGFlowCondition, RAGFlowFilter
@@ -32,6 +33,7 @@ _HOME_OF = {
     "ChatRAGFlowAgent": "chat_models",
     "RAGFlowAskTool": "tools",
     "RAGFlowBlobLoader": "document_loaders",
+    "RAGFlowChatMessageHistory": "chat_message_histories",
     "RAGFlowCondition": "filters",
     "RAGFlowFilter": "filters",
     "RAGFlowListDatasetsTool": "tools",
@@ -52,6 +54,7 @@ __all__ = [
     "ChatRAGFlowAgent",
     "RAGFlowAskTool",
     "RAGFlowBlobLoader",
+    "RAGFlowChatMessageHistory",
     "RAGFlowCondition",
     "RAGFlowFilter",
     "RAGFlowListDatasetsTool",
