@@ -7,7 +7,7 @@ their own, which are removed at the end in any case. What a server cannot do is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from ragflow_integrations import DataSet, NotFoundError, RAGFlow, UnsupportedErr
 from ragflow_integrations.local.engine import Engine, open_engine
 from ragflow_integrations.local.models import Choice
 from ragflow_integrations.local.serve import running_server
-from ragflow_integrations.protocol.versions import NEWEST, OPERATIONS, Version
+from ragflow_integrations.protocol.versions import NEWEST, Version
 from tests.client.conftest import FILES
-from tests.live.scenario import LOCAL_LACKS, RUN, Server, covered_by, unique
+from tests.live.scenario import RUN, Server, covered_by, needed_by, unique
 
 BASE_URL = os.environ.get("RAGFLOW_BASE_URL", "")
 API_KEY = os.environ.get("RAGFLOW_API_KEY", "")
@@ -126,27 +126,20 @@ def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object
     server = item.funcargs["server"]
     assert isinstance(server, Server)
     column = f"{server.name} {'async' if item.get_closest_marker('asyncio') else 'sync'}"
-    expected = _lacks(server, item.originalname, operations)
+    lacking = needed_by(item.function) > server.version
     outcome = "FAILS"
     try:
         result = yield
         outcome = "works"
-    except (UnsupportedError, NotFoundError) as error:
-        if not expected or not (isinstance(error, UnsupportedError) or "no such route" in str(error)):
+    except UnsupportedError as error:
+        if not lacking:
             raise
         outcome = "unsupported"
         pytest.xfail(f"unsupported: {error}")
     finally:
         OUTCOMES.update({(operation, column): outcome for operation in operations})
-    assert not expected, f"{item.originalname} works on {server.name}, which was thought to lack it"
+    assert not lacking, f"{item.originalname} works on {server.version}, which was thought to lack it"
     return result
-
-
-def _lacks(server: Server, scenario: str, operations: Iterable[str]) -> bool:
-    """What the table of versions says of the server's, and what the local engine is known to lack besides."""
-    if server.name != "live" and scenario in LOCAL_LACKS:
-        return True
-    return any(OPERATIONS[operation][-1].since > server.version for operation in operations)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from ragflow_integrations.protocol.versions import Version
+from ragflow_integrations.protocol.versions import OLDEST, OPERATIONS, Version
 
 T = TypeVar("T", bound=Callable[..., Any])
 
 RUN = f"ri-live-{uuid4().hex[:8]}"
 """What the names of all that this run makes begin with."""
-
-# Scenarios that the local engine refuses. May only shrink: one that works fails until it is taken off this list.
-LOCAL_LACKS = frozenset({"test_files", "test_tags_and_summaries_that_were_not_made"})
 
 
 @dataclass(frozen=True)
@@ -34,11 +31,19 @@ def unique(what: str) -> str:
     return f"{RUN}-{what}-{uuid4().hex[:6]}"
 
 
-def covers(*operations: str) -> Callable[[T], T]:
-    """Marks a scenario with the operations that it uses for real, by their names in ``versions.OPERATIONS``."""
+def covers(*operations: str, since: Version | None = None) -> Callable[[T], T]:
+    """Marks a scenario with the operations that it uses for real, by their names in ``versions.OPERATIONS``.
+
+    ``since`` is the first version with what it uses of them, where that is later than the operations themselves.
+    """
 
     def mark(scenario: T) -> T:
         scenario.covers = (*operations, *covered_by(scenario))  # type: ignore[attr-defined]
+        scenario.since = max(  # type: ignore[attr-defined]
+            needed_by(scenario),
+            *(OPERATIONS[operation][-1].since for operation in operations),
+            since or OLDEST,
+        )
         return scenario
 
     return mark
@@ -50,6 +55,12 @@ def covered_by(scenario: Callable[..., Any]) -> tuple[str, ...]:
     return found
 
 
+def needed_by(scenario: Callable[..., Any]) -> Version:
+    """The first version that has all that a scenario uses."""
+    found: Version = getattr(scenario, "since", OLDEST)
+    return found
+
+
 def _component(name: str, downstream: list[str], upstream: list[str], **params: Any) -> dict[str, Any]:
     return {
         "obj": {"component_name": name, "params": params},
@@ -57,6 +68,9 @@ def _component(name: str, downstream: list[str], upstream: list[str], **params: 
         "upstream": upstream,
     }
 
+
+# The smallest picture.
+GIF = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 
 # An agent that needs no language model: it says what it was told.
 AGENT: dict[str, Any] = {

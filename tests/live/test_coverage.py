@@ -5,18 +5,14 @@ from __future__ import annotations
 from ragflow_integrations.protocol.versions import OPERATIONS
 from tests.live._async import test_scenarios as in_async
 from tests.live._sync import test_scenarios as in_sync
-from tests.live.scenario import LOCAL_LACKS, covered_by
+from tests.live.scenario import covered_by
 
 NOT_TRIED = {
-    # they need a picture in a PDF, and a model that looks at it
-    "Chunk.image",
+    # it needs a picture that the server makes of a PDF
     "Document.thumbnail",
     # minutes of a language model's time
     "DataSet.run_graphrag",
     "DataSet.run_raptor",
-    # tags come out of a dataset of tables that was parsed as such
-    "DataSet.rename_tag",
-    "DataSet.delete_tags",
 }
 
 
@@ -28,8 +24,8 @@ def test_every_operation_has_a_scenario() -> None:
 
 
 def test_both_clients_have_them() -> None:
-    """The sync scenarios are the async ones; what the engine lacks names scenarios."""
+    """The sync scenarios are the async ones."""
     names = [
         {name for name, each in vars(module).items() if covered_by(each)} for module in (in_async, in_sync)
     ]
-    assert names[0] == names[1] > LOCAL_LACKS
+    assert names[0] == names[1] != set()

@@ -12,7 +12,8 @@ import pytest
 
 from ragflow_integrations import AsyncDataSet, AsyncDocument, AsyncRAGFlow, ConflictError, NotFoundError
 from ragflow_integrations._compat import asleep
-from tests.live.scenario import AGENT, Server, covers, unique
+from ragflow_integrations.protocol.versions import Since
+from tests.live.scenario import AGENT, GIF, Server, covers, unique
 
 TEXT = b"Zebras eat grass in Africa.\n\nTigers eat zebras' cousins."
 
@@ -175,6 +176,45 @@ async def test_switching_chunks(client: AsyncRAGFlow) -> None:
         assert await until(hidden)
         await document.switch_chunks(ids, True)
         assert await until(found)
+
+
+@covers("DataSet.tags", "DataSet.rename_tag", "DataSet.delete_tags")
+async def test_tags(client: AsyncRAGFlow) -> None:
+    """Counted over the chunks, renamed, and taken off."""
+    async with a_dataset(client) as dataset:
+        document = await a_parsed_document(dataset)
+        await document.add_chunk("Lions sleep.", tag_kwd=["cat", "lazy"])
+
+        async def tags() -> Any:
+            return await dataset.tags()
+
+        assert await until(tags) == {"cat": 1, "lazy": 1}
+        await dataset.rename_tag("cat", "feline")
+
+        async def renamed() -> Any:
+            return await tags() == {"feline": 1, "lazy": 1}
+
+        assert await until(renamed)
+        await dataset.delete_tags(["lazy"])
+
+        async def deleted() -> Any:
+            return await tags() == {"feline": 1}
+
+        assert await until(deleted)
+
+
+@covers("Document.add_chunk", "Chunk.image", since=Since.CHUNK_IMAGES)
+async def test_an_image(client: AsyncRAGFlow) -> None:
+    """Given with a chunk, and kept with it."""
+    async with a_dataset(client) as dataset:
+        document = await a_parsed_document(dataset)
+        await document.add_chunk("A lion.", image_base64=GIF)
+
+        async def pictured() -> Any:
+            return [each for each in await document.list_chunks() if each.image_id]
+
+        (chunk,) = await until(pictured)
+        assert len(bytes(await chunk.image())) > 0
 
 
 @covers("RAGFlow.retrieve")

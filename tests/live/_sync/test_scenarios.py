@@ -13,7 +13,8 @@ import pytest
 
 from ragflow_integrations import ConflictError, DataSet, Document, NotFoundError, RAGFlow
 from ragflow_integrations._compat import sleep
-from tests.live.scenario import AGENT, Server, covers, unique
+from ragflow_integrations.protocol.versions import Since
+from tests.live.scenario import AGENT, GIF, Server, covers, unique
 
 TEXT = b"Zebras eat grass in Africa.\n\nTigers eat zebras' cousins."
 
@@ -174,6 +175,45 @@ def test_switching_chunks(client: RAGFlow) -> None:
         assert until(hidden)
         document.switch_chunks(ids, True)
         assert until(found)
+
+
+@covers("DataSet.tags", "DataSet.rename_tag", "DataSet.delete_tags")
+def test_tags(client: RAGFlow) -> None:
+    """Counted over the chunks, renamed, and taken off."""
+    with a_dataset(client) as dataset:
+        document = a_parsed_document(dataset)
+        document.add_chunk("Lions sleep.", tag_kwd=["cat", "lazy"])
+
+        def tags() -> Any:
+            return dataset.tags()
+
+        assert until(tags) == {"cat": 1, "lazy": 1}
+        dataset.rename_tag("cat", "feline")
+
+        def renamed() -> Any:
+            return tags() == {"feline": 1, "lazy": 1}
+
+        assert until(renamed)
+        dataset.delete_tags(["lazy"])
+
+        def deleted() -> Any:
+            return tags() == {"feline": 1}
+
+        assert until(deleted)
+
+
+@covers("Document.add_chunk", "Chunk.image", since=Since.CHUNK_IMAGES)
+def test_an_image(client: RAGFlow) -> None:
+    """Given with a chunk, and kept with it."""
+    with a_dataset(client) as dataset:
+        document = a_parsed_document(dataset)
+        document.add_chunk("A lion.", image_base64=GIF)
+
+        def pictured() -> Any:
+            return [each for each in document.list_chunks() if each.image_id]
+
+        (chunk,) = until(pictured)
+        assert len(bytes(chunk.image())) > 0
 
 
 @covers("RAGFlow.retrieve")

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible route, asked by OpenAI's own client over HTTP, and its limits."""
+"""The OpenAI-compatible routes of both dialects, asked by OpenAI's own client over HTTP, and their limits."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ QUESTION: Any = [{"role": "user", "content": "What is the capital of Atlantis?"}
 BOB: Json = {"conditions": [{"name": "author", "comparison_operator": "is", "value": "Bob"}]}
 
 
+# Where chats are asked, by the dialect that has it there.
+ROUTES = [("0.27", "openai"), ("0.27", "chats_openai"), ("0.24", "chats_openai")]
+
+
 class Served:
-    """A running server with a chat over two documents, and OpenAI's clients for it."""
+    """A chat over two documents, made at a server of v0.27, and the settings of OpenAI's clients for it."""
 
     def __init__(self, base_url: str, api_key: str) -> None:
         headers = {"Authorization": f"Bearer {api_key}"}
@@ -35,15 +39,26 @@ class Served:
                 client.patch(f"{documents}/{document}", json={"meta_fields": {"author": author, "n": 1}})
             chat = client.post("/chats", json={"name": "c", "dataset_ids": [dataset]}).json()["data"]
         self.chat_id, self.llm_id = chat["id"], chat["llm_id"]
-        self.settings: Json = {"base_url": f"{base_url}/api/v1/openai/{self.chat_id}", "api_key": api_key}
-        self.settings["max_retries"] = 0
+        self.api_version = "0.27"
+        self.settings: Json = {"api_key": api_key, "max_retries": 0}
+
+    def at(self, base_url: str, api_version: str, route: str) -> Served:
+        """To be asked at this route of another server on the same engine."""
+        self.api_version = api_version
+        self.settings["base_url"] = f"{base_url}/api/v1/{route}/{self.chat_id}"
+        return self
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    """One server for all tests here: nothing they do is stored."""
-    with Engine(":memory:") as engine, running_server(engine) as server:
-        yield Served(server.base_url, server.api_key)
+@pytest.fixture(scope="module", params=ROUTES, ids=" ".join)
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """One server a route for all tests here: nothing they do is stored."""
+    api_version, route = request.param
+    with (
+        Engine(":memory:") as engine,
+        running_server(engine) as maker,
+        running_server(engine, api_version=api_version) as server,
+    ):
+        yield Served(maker.base_url, maker.api_key).at(server.base_url, api_version, route)
 
 
 @pytest.fixture
@@ -60,9 +75,11 @@ def ragflow(**settings: Any) -> Json:
 
 def test_completion(served: Served, client: openai.OpenAI) -> None:
     """An answer with usage under the chat's model; without ``reference`` neither references nor citations."""
-    answer = client.chat.completions.create(model="model", messages=QUESTION)
+    answer = client.chat.completions.create(model="model", messages=QUESTION, stream=False)
     [choice] = answer.choices
-    assert (answer.id, answer.model) == (f"chatcmpl-{served.chat_id}", served.llm_id)
+    # v0.24 repeats the name that was sent, v0.27 tells the one that it stands for
+    model = served.llm_id if served.api_version == "0.27" else "model"
+    assert (answer.id, answer.model) == (f"chatcmpl-{served.chat_id}", model)
     assert (choice.finish_reason, choice.message.role) == ("stop", "assistant")
     assert "The capital of Atlantis is Poseidonia." in (choice.message.content or "")
     assert "[ID:" not in (choice.message.content or "")
@@ -76,12 +93,12 @@ def test_completion(served: Served, client: openai.OpenAI) -> None:
 def test_completion_with_reference(client: openai.OpenAI) -> None:
     """With ``reference`` the text cites, and the message carries the list that it cites."""
     answer = client.chat.completions.create(
-        model="model", messages=QUESTION, extra_body=ragflow(reference=True)
+        model="model", messages=QUESTION, stream=False, extra_body=ragflow(reference=True)
     )
     message: Any = answer.choices[0].message
     assert "[ID:0]" in message.content
     assert {chunk["document_name"] for chunk in message.reference} == {"Ann.txt", "Bob.txt"}
-    assert message.reference[0]["document_metadata"] is None
+    assert message.reference[0].get("document_metadata") is None
 
 
 @pytest.mark.parametrize(
@@ -92,10 +109,10 @@ def test_completion_within_a_condition(client: openai.OpenAI, fields: Any, shown
     extra = ragflow(
         reference=True, metadata_condition=BOB, reference_metadata={"include": True, "fields": fields}
     )
-    answer = client.chat.completions.create(model="model", messages=QUESTION, extra_body=extra)
+    answer = client.chat.completions.create(model="model", messages=QUESTION, stream=False, extra_body=extra)
     message: Any = answer.choices[0].message
     assert message.content == "The capital of Atlantis is Basileia. [ID:0]"
-    assert [(chunk["document_name"], chunk["document_metadata"]) for chunk in message.reference] == [
+    assert [(chunk["document_name"], chunk.get("document_metadata")) for chunk in message.reference] == [
         ("Bob.txt", shown)
     ]
 
@@ -106,7 +123,7 @@ def test_completion_within_a_condition(client: openai.OpenAI, fields: Any, shown
 def test_nothing_within_a_condition(client: openai.OpenAI, wanted: Json) -> None:
     """If no document fits, the chat's empty response is the answer, with an empty reference."""
     extra = ragflow(reference=True, metadata_condition=wanted)
-    answer = client.chat.completions.create(model="model", messages=QUESTION, extra_body=extra)
+    answer = client.chat.completions.create(model="model", messages=QUESTION, stream=False, extra_body=extra)
     message: Any = answer.choices[0].message
     assert message.content.startswith("Sorry! No relevant content")
     assert message.reference == []
@@ -141,29 +158,39 @@ async def test_stream_with_reference(served: Served) -> None:
     assert [chunk["document_name"] for chunk in delta.reference] == ["Bob.txt"]
 
 
-def test_conversations_and_settings(client: openai.OpenAI) -> None:
-    """System messages, history, content parts and a model's settings are taken; the last message is answered."""
+def test_conversations_and_settings(served: Served, client: openai.OpenAI) -> None:
+    """System messages, history and a model's settings are taken, by v0.27 also content parts."""
+    parts = [{"type": "text", "text": text} for text in ("What is the capital", "of Atlantis?")]
     messages: Any = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "What is the moon made of?"},
         {"role": "assistant", "content": "Cheese."},
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "What is the capital"},
-                {"type": "text", "text": "of Atlantis?"},
-            ],
-        },
+        {"role": "user", "content": parts} if served.api_version == "0.27" else QUESTION[0],
     ]
-    answer = client.chat.completions.create(model="model", messages=messages, temperature=0.1, max_tokens=5)
+    answer = client.chat.completions.create(
+        model="model", messages=messages, stream=False, temperature=0.1, max_tokens=5
+    )
     assert "The capital of Atlantis is Poseidonia." in (answer.choices[0].message.content or "")
 
 
+def test_what_is_answered_unasked(served: Served, client: openai.OpenAI) -> None:
+    """Without ``stream`` v0.27 answers whole, as OpenAI does; v0.24 streams, which the client takes for text."""
+    answer: Any = client.chat.completions.create(model="model", messages=QUESTION)
+    if served.api_version == "0.27":
+        assert "Poseidonia" in answer.choices[0].message.content
+    else:
+        assert {each["object"] for each in frames(answer)[:-1]} == {"chat.completion.chunk"}
+
+
 def test_a_wrong_key(served: Served) -> None:
-    """A wrong key is the 401 that OpenAI's client knows."""
-    stranger = openai.OpenAI(**{**served.settings, "api_key": "ragflow-wrong"})
-    with stranger as client, pytest.raises(openai.AuthenticationError):
-        client.chat.completions.create(model="model", messages=QUESTION)
+    """A wrong key is the 401 that OpenAI's client knows; v0.24 says it with status 200, as an empty answer."""
+    with openai.OpenAI(**{**served.settings, "api_key": "ragflow-wrong"}) as client:
+        if served.api_version == "0.27":
+            with pytest.raises(openai.AuthenticationError):
+                client.chat.completions.create(model="model", messages=QUESTION)
+        else:
+            answer: Any = client.chat.completions.create(model="model", messages=QUESTION)
+            assert (answer.choices, answer.code) == (None, 109)
 
 
 @pytest.mark.parametrize("stream", [True, False])
