@@ -9,9 +9,11 @@ import httpx
 import openai
 import pytest
 
+from ragflow_integrations import RAGFlow
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.serve import running_server
 from ragflow_integrations.local.tokens import count_tokens
+from tests.live.scenario import AGENT
 from tests.local.server.api import Api, Json
 from tests.local.server.replay import frames
 
@@ -171,6 +173,33 @@ def test_conversations_and_settings(served: Served, client: openai.OpenAI) -> No
         model="model", messages=messages, stream=False, temperature=0.1, max_tokens=5
     )
     assert "The capital of Atlantis is Poseidonia." in (answer.choices[0].message.content or "")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("api_version", "route"), [("0.27", "agents"), ("0.27", "agents_openai"), ("0.24", "agents_openai")]
+)
+def test_an_agent(api_version: str, route: str, stream: bool) -> None:
+    """Agents answer OpenAI's client whole and as a stream, on v0.27 at the route of all agents, too."""
+    with (
+        Engine(":memory:") as engine,
+        running_server(engine, api_version=api_version) as server,
+        RAGFlow(server.api_key, server.base_url) as ragflow,
+    ):
+        agent = ragflow.create_agent("echo", AGENT)
+        one, in_body = (f"/{agent.id}", {}) if route == "agents_openai" else ("", {"agent_id": agent.id})
+        settings = {"base_url": f"{server.base_url}/api/v1/{route}{one}", "api_key": server.api_key}
+        with openai.OpenAI(**settings) as client:
+            answer: Any = client.chat.completions.create(
+                model="model",
+                messages=QUESTION,
+                stream=stream,
+                extra_body={"openai-compatible": True, **in_body},
+            )
+            pieces = list(answer) if stream else [answer]
+    said = [getattr(piece.choices[0], "delta" if stream else "message").content for piece in pieces]
+    assert "".join(filter(None, said)) == "You said: What is the capital of Atlantis?"
+    assert {piece.model for piece in pieces} == {agent.id}
 
 
 def test_what_is_answered_unasked(served: Served, client: openai.OpenAI) -> None:
