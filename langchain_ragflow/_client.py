@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, SkipValidation
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
 
 from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, Scope
 
+from ._flow import Flow, ask
 from ._run import RunContext, this_run
 
 T = TypeVar("T", bound=BaseModel)
@@ -72,6 +73,8 @@ class Connected(BaseModel):
     narrows what the client may see, never widens it; ``ConfigurationError`` if it gives no ``Scope``.
     """
 
+    _server: tuple[int, ...] | None = PrivateAttr(default=None)
+
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         if self.scope is not None and not callable(self.scope):
@@ -115,6 +118,13 @@ class Connected(BaseModel):
 
     def _async(self) -> AsyncRAGFlow:
         return self._within(self.async_client or self._given().as_async())
+
+    def _server_version(self) -> Flow[tuple[int, ...]]:
+        """Whose dialect the server speaks, e.g. ``(0, 27, 0)``; asked for once."""
+        if self._server is None:
+            info = yield from ask(lambda client: client.server_info())
+            self._server = tuple(int(part) for part in info.api_version.split("."))
+        return self._server
 
     def _fingerprint(self) -> str:
         """What tells callers apart that may see different things; for keys of caches."""

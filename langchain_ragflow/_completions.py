@@ -61,6 +61,7 @@ class Completions:
             reasoning=delta.reasoning_content or "",
             reference=delta.reference,
             usage=_counted(piece),
+            full_content=delta.final_content or "",
             final=choice.finish_reason is not None,
         )
 

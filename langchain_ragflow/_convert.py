@@ -135,7 +135,7 @@ class AnswerChunks:
         text = self._released(message.content, message.final)
         self._sent.append(text)
         if message.final:
-            metadata = _metadata("".join(self._sent), message, self._told)
+            metadata = {**_metadata("".join(self._sent), message, self._told), **self._corrected(message)}
             yield _chunk(
                 text,
                 response_metadata=metadata,
@@ -144,6 +144,13 @@ class AnswerChunks:
             )
         elif text:
             yield _chunk(text)
+
+    def _corrected(self, message: Message) -> dict[str, Any]:
+        """The whole answer where it became another one after it was streamed, e.g. by citations put into it."""
+        whole = message.full_content
+        if self._stopped or whole in ("", "".join(self._sent)):
+            return {}
+        return {"final_text": whole, "final_citations": cite(whole, message).citations}
 
     def _released(self, new: str, final: bool) -> str:
         if self._stopped:

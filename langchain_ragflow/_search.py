@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.documents import Document
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from ragflow_integrations import ChunkFields, Retrieval
 
@@ -17,14 +17,14 @@ from ._flow import Flow, ask
 from ._matching import matching_documents
 from .filters import RAGFlowFilter
 
-__all__ = ["SearchFields", "Searching"]
+__all__ = ["METADATA_SINCE", "SearchFields", "Searching"]
 
 _OURS = {
     *("dataset_ids", "dataset_names", "k", "score_threshold"),
     *("filter", "verify_filter", "max_filter_calls", "include_document_metadata"),
 }
 _FILTERS_SINCE = (0, 25)  # before, servers compare a list as one text, or return everything if nothing fits
-_METADATA_SINCE = (0, 26)  # found chunks can bring their document's metadata
+METADATA_SINCE = (0, 26)  # found chunks can bring their document's metadata
 
 
 class SearchFields(DatasetFields):
@@ -110,8 +110,6 @@ class Searching(SearchFields, OnDatasets):
 
     model_config = STRICT
 
-    _server: tuple[int, ...] | None = PrivateAttr(default=None)
-
     def _find(self, question: str, given: Mapping[str, Any]) -> Flow[list[Document]]:
         """What is found for a question, ``given`` being the fields of this call."""
         fields = self._fields(given)
@@ -141,10 +139,9 @@ class Searching(SearchFields, OnDatasets):
         assert fields.filter is not None, "there is something to apply"
         if fields.filter.as_condition() is None or fields.document_ids is not None:
             return False
-        if self._server is None:
-            info = yield from ask(lambda client: client.server_info())
-            self._server = tuple(int(part) for part in info.api_version.split("."))
-        return self._server >= (_METADATA_SINCE if fields.verify_filter else _FILTERS_SINCE)
+        return (yield from self._server_version()) >= (
+            METADATA_SINCE if fields.verify_filter else _FILTERS_SINCE
+        )
 
 
 def _retrieved(question: str, search: Mapping[str, Any]) -> Flow[Retrieval[Any]]:

@@ -122,7 +122,6 @@ class ChatRAGFlow(AnswerFields, Answering):
     """
 
     _ids: dict[str, str] = PrivateAttr(default_factory=dict)
-    _server: tuple[int, ...] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check_chat(self) -> Self:
@@ -153,7 +152,9 @@ class ChatRAGFlow(AnswerFields, Answering):
         if (yield from self._is_native(fields)):
             question: Any = history(messages) if session_id is None else last_question(messages)
             return _native(chat_id, session_id, question, fields._native_options(), told)
-        server = (yield from self._version()) if fields._sampling() or fields.model else _SETTINGS_SINCE
+        server = (
+            (yield from self._server_version()) if fields._sampling() or fields.model else _SETTINGS_SINCE
+        )
         return _openai(chat_id, history(messages), fields._openai_options(server), told)
 
     def _is_native(self, fields: AnswerFields) -> Flow[bool]:
@@ -163,13 +164,7 @@ class ChatRAGFlow(AnswerFields, Answering):
             )
         if fields.session_id is not None or fields.api != "auto":
             return fields.api != "openai"
-        return (yield from self._version()) >= _UNSTORED_SINCE
-
-    def _version(self) -> Flow[tuple[int, ...]]:
-        if self._server is None:
-            info = yield from ask(lambda client: client.server_info())
-            self._server = tuple(int(part) for part in info.api_version.split("."))
-        return self._server
+        return (yield from self._server_version()) >= _UNSTORED_SINCE
 
     def _chat_id(self) -> Flow[str]:
         """With a function as ``scope`` a name may mean another assistant to another user."""

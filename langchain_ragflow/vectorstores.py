@@ -24,7 +24,7 @@ from ._convert import document
 from ._flow import Flow, arun, ask, run
 from ._keeping import all_ours, read, removed, versions, written
 from ._records import records, restored
-from ._search import Searching
+from ._search import METADATA_SINCE, Searching
 from ._together import together
 
 __all__ = ["RAGFlowVectorStore"]
@@ -33,7 +33,6 @@ _NO_VECTORS = (
     "RAGFlow hands out no vectors and takes none, so there is no search by a vector and no max marginal relevance: "
     "use similarity_search(), or rerank_id= for a rerank model of the server"
 )
-_METADATA_SINCE = (0, 26)  # found chunks can bring their document's metadata
 
 
 class RAGFlowVectorStore(Connected, VectorStore):
@@ -65,7 +64,6 @@ class RAGFlowVectorStore(Connected, VectorStore):
     """The dataset's name, looked up once (``GET /datasets``); ``from_texts`` makes one if there is none."""
 
     _known_id: str | None = PrivateAttr(default=None)
-    _server: tuple[int, ...] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check_dataset(self) -> Self:
@@ -292,7 +290,7 @@ class RAGFlowVectorStore(Connected, VectorStore):
 
     def _search(self, query: str, k: int, search: dict[str, Any]) -> Flow[list[tuple[Document, float]]]:
         dataset = yield from self._dataset()
-        told = yield from self._tells_metadata()
+        told = (yield from self._server_version()) >= METADATA_SINCE
         fields = {"similarity_threshold": 0.0, **search, "k": k, "include_document_metadata": told}
         clients = {"client": self.client, "async_client": self.async_client}
         searching = Searching(**clients, dataset_ids=[dataset.id], **fields)
@@ -301,13 +299,6 @@ class RAGFlowVectorStore(Connected, VectorStore):
             yield from together(_completed(dataset, chunk) for chunk in chunks)
         least = searching.score_threshold or 0.0
         return [pair for pair in map(_scored, chunks) if pair[1] >= least]
-
-    def _tells_metadata(self) -> Flow[bool]:
-        """Whether found chunks bring their document's metadata; the server's version is asked for once."""
-        if self._server is None:
-            info = yield from ask(lambda client: client.server_info())
-            self._server = tuple(int(part) for part in info.api_version.split("."))
-        return self._server >= _METADATA_SINCE
 
 
 def _documents(texts: Iterable[str], metadatas: Sequence[dict[str, Any]] | None) -> list[Document]:

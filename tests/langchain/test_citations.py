@@ -140,3 +140,23 @@ def test_text_is_handed_out_as_soon_as_no_stop_sequence_can_begin_in_it() -> Non
     assert [c.content for c in chunks.feed(Message(content="ea ST"))] == ["Sea "]
     assert [c.content for c in chunks.feed(Message(content="OP two"))] == []
     assert [c.content for c in chunks.feed(Message(content=" three", final=True))] == [""]
+
+
+def test_an_answer_that_was_corrected_after_it_was_streamed() -> None:
+    """Where citations were put into it later, the last chunk has the whole text and its spans; else nothing more."""
+    cited = "Cheese [ID:0]. Tides [ID:1]."
+    chunks = AnswerChunks(TOLD, [])
+    out = [*chunks.feed(Message(content="Cheese. Tides."))]
+    out += chunks.feed(Message(final=True, reference=REFERENCE, full_content=cited))
+    metadata = sum(out[1:], out[0]).response_metadata
+    assert metadata["citations"] == []
+    assert metadata["final_text"] == cited
+    spans = [cited[one["start_index"] : one["end_index"]] for one in metadata["final_citations"]]
+    assert spans == ["[ID:0]", "[ID:1]"]
+    for stop, text in ((["Tides"], cited), ([], "Cheese. Tides.")):
+        chunks = AnswerChunks(TOLD, stop)
+        out = [
+            *chunks.feed(Message(content="Cheese. Tides.")),
+            *chunks.feed(Message(final=True, full_content=text)),
+        ]
+        assert "final_text" not in out[-1].response_metadata
