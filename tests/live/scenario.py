@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from ragflow_integrations.protocol.versions import OLDEST, OPERATIONS, Version
+from ragflow_integrations.protocol.versions import COMPOSED, OLDEST, OPERATIONS, Version
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -32,7 +32,7 @@ def unique(what: str) -> str:
 
 
 def covers(*operations: str, since: Version | None = None) -> Callable[[T], T]:
-    """Marks a scenario with the operations that it uses for real, by their names in ``versions.OPERATIONS``.
+    """Marks a scenario with the operations that it uses for real, by their names in ``versions``.
 
     ``since`` is the first version with what it uses of them, where that is later than the operations themselves.
     """
@@ -41,12 +41,18 @@ def covers(*operations: str, since: Version | None = None) -> Callable[[T], T]:
         scenario.covers = (*operations, *covered_by(scenario))  # type: ignore[attr-defined]
         scenario.since = max(  # type: ignore[attr-defined]
             needed_by(scenario),
-            *(OPERATIONS[operation][-1].since for operation in operations),
+            *map(_begun, operations),
             since or OLDEST,
         )
         return scenario
 
     return mark
+
+
+def _begun(operation: str) -> Version:
+    """The first version that has an operation."""
+    routes = OPERATIONS.get(operation)
+    return routes[-1].since if routes else max(map(_begun, COMPOSED[operation]))
 
 
 def covered_by(scenario: Callable[..., Any]) -> tuple[str, ...]:

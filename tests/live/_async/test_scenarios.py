@@ -58,6 +58,11 @@ async def all_of(stream: Any) -> list[Any]:
     return pieces
 
 
+async def ids_of(stream: Any) -> list[str]:
+    """The ids of all that is listed."""
+    return [each.id for each in await all_of(stream)]
+
+
 def a_dataset(client: AsyncRAGFlow, **fields: Any) -> AsyncThrowAway:
     made = client.create_dataset(unique("dataset"), **fields)
     return AsyncThrowAway(made, lambda it: client.delete_datasets([it.id]))
@@ -83,12 +88,13 @@ def a_chat(client: AsyncRAGFlow, server: Server) -> AsyncThrowAway:
 
 
 @covers("RAGFlow.create_dataset", "RAGFlow.get_dataset", "RAGFlow.list_datasets", "DataSet.update")
-@covers("RAGFlow.delete_datasets")
+@covers("RAGFlow.delete_datasets", "RAGFlow.iter_datasets")
 async def test_a_dataset(client: AsyncRAGFlow) -> None:
     """Made, found by its id and its name, changed, and gone when it is deleted."""
     async with a_dataset(client, description="d") as made:
         assert (made.description, made.document_count) == ("d", 0)
         assert [each.id for each in await client.list_datasets(name=made.name)] == [made.id]
+        assert made.id in await ids_of(client.iter_datasets())
         name = unique("dataset")
         await made.update({"name": name, "parser_config": {"chunk_token_num": 64}})
         again = await client.get_dataset(made.id)
@@ -98,7 +104,7 @@ async def test_a_dataset(client: AsyncRAGFlow) -> None:
 
 
 @covers("DataSet.upload_documents", "DataSet.list_documents", "Document.update", "Document.download")
-@covers("DataSet.delete_documents")
+@covers("DataSet.delete_documents", "DataSet.iter_documents")
 async def test_a_document(client: AsyncRAGFlow) -> None:
     """Uploaded, listed, renamed and given metadata, downloaded as it was, and deleted."""
     async with a_dataset(client) as dataset:
@@ -107,12 +113,25 @@ async def test_a_document(client: AsyncRAGFlow) -> None:
         await document.update({"name": "beasts.txt", "meta_fields": {"author": "Ann"}})
         (listed,) = await dataset.list_documents(id=document.id)
         assert (listed.name, listed.meta_fields) == ("beasts.txt", {"author": "Ann"})
+        assert await ids_of(dataset.iter_documents()) == [document.id]
         assert await listed.download() == TEXT
         await dataset.delete_documents([document.id])
         assert await dataset.list_documents() == []
 
 
-@covers("DataSet.async_parse_documents", "DataSet.async_cancel_parse_documents")
+@covers("DataSet.upload", "DataSet.replace")
+async def test_uploading(client: AsyncRAGFlow) -> None:
+    """In one call to what can be searched; what is there already is not made again; replaced by something else."""
+    async with a_dataset(client) as dataset:
+        (document,) = await dataset.upload(TEXT, name="animals.txt", interval=0.1)
+        assert (document.run, document.chunk_count > 0) == ("DONE", True)
+        again = await dataset.upload(TEXT, name="animals.txt", interval=0.1)
+        assert [each.id for each in again] == [document.id]
+        changed = await dataset.replace({document.id: b"Lions sleep."}, interval=0.1)
+        assert await ids_of(dataset.iter_documents()) == [changed[document.id]] != [document.id]
+
+
+@covers("DataSet.async_parse_documents", "DataSet.async_cancel_parse_documents", "DataSet.parse_documents")
 async def test_parsing(client: AsyncRAGFlow) -> None:
     """Parsed to chunks; what is parsed cannot be cancelled; parsing is started again without waiting."""
     async with a_dataset(client) as dataset:
@@ -131,7 +150,7 @@ async def test_parsing(client: AsyncRAGFlow) -> None:
 
 
 @covers("Document.add_chunk", "Document.list_chunks", "Document.get_chunk", "Document.delete_chunks")
-@covers("Chunk.update")
+@covers("Chunk.update", "Document.iter_chunks")
 async def test_chunks(client: AsyncRAGFlow) -> None:
     """Added, found, changed and deleted."""
     async with a_dataset(client) as dataset:
@@ -145,6 +164,7 @@ async def test_chunks(client: AsyncRAGFlow) -> None:
 
         (chunk,) = await until(listed)
         assert (chunk.content, chunk.important_keywords) == ("Lions sleep.", ["lion"])
+        assert added.id in await ids_of(document.iter_chunks())
         await chunk.update({"content": "Lions doze."})
 
         async def doze() -> Any:
@@ -283,14 +303,14 @@ async def test_preview(client: AsyncRAGFlow) -> None:
 # --- chats ------------------------------------------------------------------------------------------------
 
 
-@covers(
-    "RAGFlow.create_chat", "RAGFlow.get_chat", "RAGFlow.list_chats", "Chat.update", "RAGFlow.delete_chats"
-)
+@covers("RAGFlow.create_chat", "RAGFlow.get_chat", "RAGFlow.list_chats", "RAGFlow.iter_chats")
+@covers("Chat.update", "RAGFlow.delete_chats")
 async def test_a_chat(client: AsyncRAGFlow, server: Server) -> None:
     """Made on a dataset, found, changed without losing it, and gone when it is deleted."""
     async with a_chat(client, server) as made:
         assert made.dataset_ids == [server.dataset_id]
         assert [each.id for each in await client.list_chats(name=made.name)] == [made.id]
+        assert made.id in await ids_of(client.iter_chats())
         name = unique("chat")
         await made.update({"name": name, "similarity_threshold": 0.4})
         again = await client.get_chat(made.id)
@@ -299,9 +319,8 @@ async def test_a_chat(client: AsyncRAGFlow, server: Server) -> None:
     assert await client.list_chats(id=made.id) == []
 
 
-@covers(
-    "Chat.create_session", "Chat.get_session", "Chat.list_sessions", "Session.update", "Chat.delete_sessions"
-)
+@covers("Chat.create_session", "Chat.get_session", "Chat.list_sessions", "Chat.iter_sessions")
+@covers("Session.update", "Chat.delete_sessions")
 async def test_a_session(client: AsyncRAGFlow, server: Server) -> None:
     """Begun with the opener, found, renamed and deleted."""
     async with a_chat(client, server) as chat:
@@ -310,11 +329,12 @@ async def test_a_session(client: AsyncRAGFlow, server: Server) -> None:
         await session.update({"name": "second"})
         assert (await chat.get_session(session.id)).name == "second"
         assert [each.id for each in await chat.list_sessions()] == [session.id]
+        assert await ids_of(chat.iter_sessions()) == [session.id]
         await chat.delete_sessions([session.id])
         assert await chat.list_sessions() == []
 
 
-@covers("Session.ask")
+@covers("Session.ask", "StoredMessage.rehydrate")
 async def test_asking(client: AsyncRAGFlow, server: Server) -> None:
     """Whole and streamed answers in a session that remembers both turns."""
     async with a_chat(client, server) as chat:
@@ -326,6 +346,8 @@ async def test_asking(client: AsyncRAGFlow, server: Server) -> None:
         assert "".join(piece.content for piece in pieces) == pieces[-1].full_content != ""
         stored = (await chat.get_session(session.id)).messages
         assert [message.role for message in stored].count("user") == 2
+        answer = await stored[-1].rehydrate()
+        assert {chunk.dataset_id for chunk in answer.reference} == {server.dataset_id}
 
 
 @covers("Chat.ask")
@@ -363,11 +385,12 @@ def an_agent(client: AsyncRAGFlow) -> AsyncThrowAway:
 
 
 @covers("RAGFlow.create_agent", "RAGFlow.get_agent", "RAGFlow.list_agents", "RAGFlow.update_agent")
-@covers("RAGFlow.delete_agent")
+@covers("RAGFlow.delete_agent", "RAGFlow.iter_agents")
 async def test_an_agent(client: AsyncRAGFlow) -> None:
     """Made, found by its id and its title, changed, and gone when it is deleted."""
     async with an_agent(client) as made:
         assert [each.id for each in await client.list_agents(title=made.title)] == [made.id]
+        assert made.id in await ids_of(client.iter_agents())
         title = unique("agent")
         await client.update_agent(made.id, title=title)
         assert (await client.get_agent(made.id)).title == title
@@ -376,7 +399,7 @@ async def test_an_agent(client: AsyncRAGFlow) -> None:
 
 
 @covers("Agent.create_session", "Agent.get_session", "Agent.list_sessions", "Agent.delete_sessions")
-@covers("AgentSession.ask", "Agent.ask")
+@covers("AgentSession.ask", "Agent.ask", "Agent.iter_sessions")
 async def test_asking_an_agent(client: AsyncRAGFlow) -> None:
     """In a session, whole and streamed, and without one."""
     async with an_agent(client) as agent:
@@ -386,6 +409,7 @@ async def test_asking_an_agent(client: AsyncRAGFlow) -> None:
         assert "".join(piece.content for piece in pieces) == pieces[-1].full_content == "You said: two"
         assert (await agent.get_session(session.id)).id == session.id
         assert session.id in [each.id for each in await agent.list_sessions()]
+        assert session.id in await ids_of(agent.iter_sessions())
         await agent.delete_sessions([session.id])
         assert session.id not in [each.id for each in await agent.list_sessions()]
         assert (await agent.ask("three")).content == "You said: three"
@@ -415,20 +439,21 @@ async def a_memory(client: AsyncRAGFlow, server: Server) -> AsyncThrowAway:
 
 
 @covers("RAGFlow.create_memory", "RAGFlow.list_memory", "RAGFlow.delete_memory")
-@covers("Memory.update", "Memory.get_config")
+@covers("Memory.update", "Memory.get_config", "RAGFlow.iter_memories")
 async def test_a_memory(client: AsyncRAGFlow, server: Server) -> None:
     """Made, listed, renamed, and gone when it is deleted."""
     async with await a_memory(client, server) as made:
         name = unique("memory")
         await made.update({"name": name})
         assert (await made.get_config()).name == name
+        assert made.id in await ids_of(client.iter_memories())
         assert made.id in [each.id for each in (await client.list_memory(keywords=name))["memory_list"]]
     assert made.id not in [each.id for each in (await client.list_memory(keywords=name))["memory_list"]]
 
 
 @covers("RAGFlow.add_message", "RAGFlow.search_message", "RAGFlow.get_recent_messages")
 @covers("Memory.list_memory_messages", "Memory.get_message_content", "Memory.update_message_status")
-@covers("Memory.forget_message")
+@covers("Memory.forget_message", "Memory.iter_messages")
 async def test_messages(client: AsyncRAGFlow, server: Server) -> None:
     """Remembered, found, switched off and forgotten."""
     async with await a_memory(client, server) as memory:
@@ -438,6 +463,8 @@ async def test_messages(client: AsyncRAGFlow, server: Server) -> None:
             return (await memory.list_memory_messages())["messages"]["message_list"]
 
         message = (await until(listed))[0]
+        every = await all_of(memory.iter_messages())
+        assert [each.message_id for each in every] == [message.message_id]
         assert "zebras" in (await memory.get_message_content(message.message_id)).content
         assert [each.message_id for each in await client.get_recent_messages([memory.id])] == [
             message.message_id
@@ -453,6 +480,7 @@ async def test_messages(client: AsyncRAGFlow, server: Server) -> None:
 
 @covers("RAGFlow.upload_file", "RAGFlow.list_files", "RAGFlow.download_file", "RAGFlow.create_folder")
 @covers("RAGFlow.move_files", "RAGFlow.rename_file", "RAGFlow.link_files", "RAGFlow.delete_files")
+@covers("RAGFlow.iter_files")
 async def test_files(client: AsyncRAGFlow) -> None:
     """Uploaded into a folder, listed, downloaded, moved, linked to a dataset, and deleted."""
     made = client.create_folder(unique("folder"))
@@ -467,13 +495,14 @@ async def test_files(client: AsyncRAGFlow) -> None:
             await client.rename_file(file.id, f"2-{name}")
             await client.move_files([file.id], folder.id)
             assert [each.name for each in await client.list_files(parent_id=folder.id)] == [f"2-{name}"]
+            assert await ids_of(client.iter_files(folder.id)) == [file.id]
             async with a_dataset(client) as dataset:
                 await client.link_files([file.id], [dataset.id])
                 assert [each.name for each in await dataset.list_documents()] == [f"2-{name}"]
 
 
 @covers("RAGFlow.create_search", "RAGFlow.get_search", "RAGFlow.list_searches", "RAGFlow.delete_search")
-@covers("Search.update", "Search.ask")
+@covers("Search.update", "Search.ask", "RAGFlow.iter_searches")
 async def test_a_search(client: AsyncRAGFlow, server: Server) -> None:
     """Made, found, set to a dataset, asked, and gone when it is deleted."""
     made = client.create_search(unique("search"))
@@ -481,6 +510,7 @@ async def test_a_search(client: AsyncRAGFlow, server: Server) -> None:
         await search.update({"name": search.name, "search_config": {"kb_ids": [server.dataset_id]}})
         assert (await client.get_search(search.id)).id == search.id
         assert search.id in [each.id for each in await client.list_searches()]
+        assert search.id in await ids_of(client.iter_searches())
         assert (await search.ask("Where do zebras live?")).content
         pieces = await all_of(await search.ask("What do they eat?", stream=True))
         assert pieces[-1].full_content

@@ -59,6 +59,11 @@ def all_of(stream: Any) -> list[Any]:
     return pieces
 
 
+def ids_of(stream: Any) -> list[str]:
+    """The ids of all that is listed."""
+    return [each.id for each in all_of(stream)]
+
+
 def a_dataset(client: RAGFlow, **fields: Any) -> ThrowAway:
     made = client.create_dataset(unique("dataset"), **fields)
     return ThrowAway(made, lambda it: client.delete_datasets([it.id]))
@@ -84,12 +89,13 @@ def a_chat(client: RAGFlow, server: Server) -> ThrowAway:
 
 
 @covers("RAGFlow.create_dataset", "RAGFlow.get_dataset", "RAGFlow.list_datasets", "DataSet.update")
-@covers("RAGFlow.delete_datasets")
+@covers("RAGFlow.delete_datasets", "RAGFlow.iter_datasets")
 def test_a_dataset(client: RAGFlow) -> None:
     """Made, found by its id and its name, changed, and gone when it is deleted."""
     with a_dataset(client, description="d") as made:
         assert (made.description, made.document_count) == ("d", 0)
         assert [each.id for each in client.list_datasets(name=made.name)] == [made.id]
+        assert made.id in ids_of(client.iter_datasets())
         name = unique("dataset")
         made.update({"name": name, "parser_config": {"chunk_token_num": 64}})
         again = client.get_dataset(made.id)
@@ -99,7 +105,7 @@ def test_a_dataset(client: RAGFlow) -> None:
 
 
 @covers("DataSet.upload_documents", "DataSet.list_documents", "Document.update", "Document.download")
-@covers("DataSet.delete_documents")
+@covers("DataSet.delete_documents", "DataSet.iter_documents")
 def test_a_document(client: RAGFlow) -> None:
     """Uploaded, listed, renamed and given metadata, downloaded as it was, and deleted."""
     with a_dataset(client) as dataset:
@@ -108,12 +114,25 @@ def test_a_document(client: RAGFlow) -> None:
         document.update({"name": "beasts.txt", "meta_fields": {"author": "Ann"}})
         (listed,) = dataset.list_documents(id=document.id)
         assert (listed.name, listed.meta_fields) == ("beasts.txt", {"author": "Ann"})
+        assert ids_of(dataset.iter_documents()) == [document.id]
         assert listed.download() == TEXT
         dataset.delete_documents([document.id])
         assert dataset.list_documents() == []
 
 
-@covers("DataSet.async_parse_documents", "DataSet.async_cancel_parse_documents")
+@covers("DataSet.upload", "DataSet.replace")
+def test_uploading(client: RAGFlow) -> None:
+    """In one call to what can be searched; what is there already is not made again; replaced by something else."""
+    with a_dataset(client) as dataset:
+        (document,) = dataset.upload(TEXT, name="animals.txt", interval=0.1)
+        assert (document.run, document.chunk_count > 0) == ("DONE", True)
+        again = dataset.upload(TEXT, name="animals.txt", interval=0.1)
+        assert [each.id for each in again] == [document.id]
+        changed = dataset.replace({document.id: b"Lions sleep."}, interval=0.1)
+        assert ids_of(dataset.iter_documents()) == [changed[document.id]] != [document.id]
+
+
+@covers("DataSet.async_parse_documents", "DataSet.async_cancel_parse_documents", "DataSet.parse_documents")
 def test_parsing(client: RAGFlow) -> None:
     """Parsed to chunks; what is parsed cannot be cancelled; parsing is started again without waiting."""
     with a_dataset(client) as dataset:
@@ -132,7 +151,7 @@ def test_parsing(client: RAGFlow) -> None:
 
 
 @covers("Document.add_chunk", "Document.list_chunks", "Document.get_chunk", "Document.delete_chunks")
-@covers("Chunk.update")
+@covers("Chunk.update", "Document.iter_chunks")
 def test_chunks(client: RAGFlow) -> None:
     """Added, found, changed and deleted."""
     with a_dataset(client) as dataset:
@@ -144,6 +163,7 @@ def test_chunks(client: RAGFlow) -> None:
 
         (chunk,) = until(listed)
         assert (chunk.content, chunk.important_keywords) == ("Lions sleep.", ["lion"])
+        assert added.id in ids_of(document.iter_chunks())
         chunk.update({"content": "Lions doze."})
 
         def doze() -> Any:
@@ -282,14 +302,14 @@ def test_preview(client: RAGFlow) -> None:
 # --- chats ------------------------------------------------------------------------------------------------
 
 
-@covers(
-    "RAGFlow.create_chat", "RAGFlow.get_chat", "RAGFlow.list_chats", "Chat.update", "RAGFlow.delete_chats"
-)
+@covers("RAGFlow.create_chat", "RAGFlow.get_chat", "RAGFlow.list_chats", "RAGFlow.iter_chats")
+@covers("Chat.update", "RAGFlow.delete_chats")
 def test_a_chat(client: RAGFlow, server: Server) -> None:
     """Made on a dataset, found, changed without losing it, and gone when it is deleted."""
     with a_chat(client, server) as made:
         assert made.dataset_ids == [server.dataset_id]
         assert [each.id for each in client.list_chats(name=made.name)] == [made.id]
+        assert made.id in ids_of(client.iter_chats())
         name = unique("chat")
         made.update({"name": name, "similarity_threshold": 0.4})
         again = client.get_chat(made.id)
@@ -298,9 +318,8 @@ def test_a_chat(client: RAGFlow, server: Server) -> None:
     assert client.list_chats(id=made.id) == []
 
 
-@covers(
-    "Chat.create_session", "Chat.get_session", "Chat.list_sessions", "Session.update", "Chat.delete_sessions"
-)
+@covers("Chat.create_session", "Chat.get_session", "Chat.list_sessions", "Chat.iter_sessions")
+@covers("Session.update", "Chat.delete_sessions")
 def test_a_session(client: RAGFlow, server: Server) -> None:
     """Begun with the opener, found, renamed and deleted."""
     with a_chat(client, server) as chat:
@@ -309,11 +328,12 @@ def test_a_session(client: RAGFlow, server: Server) -> None:
         session.update({"name": "second"})
         assert (chat.get_session(session.id)).name == "second"
         assert [each.id for each in chat.list_sessions()] == [session.id]
+        assert ids_of(chat.iter_sessions()) == [session.id]
         chat.delete_sessions([session.id])
         assert chat.list_sessions() == []
 
 
-@covers("Session.ask")
+@covers("Session.ask", "StoredMessage.rehydrate")
 def test_asking(client: RAGFlow, server: Server) -> None:
     """Whole and streamed answers in a session that remembers both turns."""
     with a_chat(client, server) as chat:
@@ -325,6 +345,8 @@ def test_asking(client: RAGFlow, server: Server) -> None:
         assert "".join(piece.content for piece in pieces) == pieces[-1].full_content != ""
         stored = (chat.get_session(session.id)).messages
         assert [message.role for message in stored].count("user") == 2
+        answer = stored[-1].rehydrate()
+        assert {chunk.dataset_id for chunk in answer.reference} == {server.dataset_id}
 
 
 @covers("Chat.ask")
@@ -362,11 +384,12 @@ def an_agent(client: RAGFlow) -> ThrowAway:
 
 
 @covers("RAGFlow.create_agent", "RAGFlow.get_agent", "RAGFlow.list_agents", "RAGFlow.update_agent")
-@covers("RAGFlow.delete_agent")
+@covers("RAGFlow.delete_agent", "RAGFlow.iter_agents")
 def test_an_agent(client: RAGFlow) -> None:
     """Made, found by its id and its title, changed, and gone when it is deleted."""
     with an_agent(client) as made:
         assert [each.id for each in client.list_agents(title=made.title)] == [made.id]
+        assert made.id in ids_of(client.iter_agents())
         title = unique("agent")
         client.update_agent(made.id, title=title)
         assert (client.get_agent(made.id)).title == title
@@ -375,7 +398,7 @@ def test_an_agent(client: RAGFlow) -> None:
 
 
 @covers("Agent.create_session", "Agent.get_session", "Agent.list_sessions", "Agent.delete_sessions")
-@covers("AgentSession.ask", "Agent.ask")
+@covers("AgentSession.ask", "Agent.ask", "Agent.iter_sessions")
 def test_asking_an_agent(client: RAGFlow) -> None:
     """In a session, whole and streamed, and without one."""
     with an_agent(client) as agent:
@@ -385,6 +408,7 @@ def test_asking_an_agent(client: RAGFlow) -> None:
         assert "".join(piece.content for piece in pieces) == pieces[-1].full_content == "You said: two"
         assert (agent.get_session(session.id)).id == session.id
         assert session.id in [each.id for each in agent.list_sessions()]
+        assert session.id in ids_of(agent.iter_sessions())
         agent.delete_sessions([session.id])
         assert session.id not in [each.id for each in agent.list_sessions()]
         assert (agent.ask("three")).content == "You said: three"
@@ -414,20 +438,21 @@ def a_memory(client: RAGFlow, server: Server) -> ThrowAway:
 
 
 @covers("RAGFlow.create_memory", "RAGFlow.list_memory", "RAGFlow.delete_memory")
-@covers("Memory.update", "Memory.get_config")
+@covers("Memory.update", "Memory.get_config", "RAGFlow.iter_memories")
 def test_a_memory(client: RAGFlow, server: Server) -> None:
     """Made, listed, renamed, and gone when it is deleted."""
     with a_memory(client, server) as made:
         name = unique("memory")
         made.update({"name": name})
         assert (made.get_config()).name == name
+        assert made.id in ids_of(client.iter_memories())
         assert made.id in [each.id for each in (client.list_memory(keywords=name))["memory_list"]]
     assert made.id not in [each.id for each in (client.list_memory(keywords=name))["memory_list"]]
 
 
 @covers("RAGFlow.add_message", "RAGFlow.search_message", "RAGFlow.get_recent_messages")
 @covers("Memory.list_memory_messages", "Memory.get_message_content", "Memory.update_message_status")
-@covers("Memory.forget_message")
+@covers("Memory.forget_message", "Memory.iter_messages")
 def test_messages(client: RAGFlow, server: Server) -> None:
     """Remembered, found, switched off and forgotten."""
     with a_memory(client, server) as memory:
@@ -437,6 +462,8 @@ def test_messages(client: RAGFlow, server: Server) -> None:
             return (memory.list_memory_messages())["messages"]["message_list"]
 
         message = (until(listed))[0]
+        every = all_of(memory.iter_messages())
+        assert [each.message_id for each in every] == [message.message_id]
         assert "zebras" in (memory.get_message_content(message.message_id)).content
         assert [each.message_id for each in client.get_recent_messages([memory.id])] == [message.message_id]
         found = client.search_message("zebras", [memory.id], similarity_threshold=0.0)
@@ -450,6 +477,7 @@ def test_messages(client: RAGFlow, server: Server) -> None:
 
 @covers("RAGFlow.upload_file", "RAGFlow.list_files", "RAGFlow.download_file", "RAGFlow.create_folder")
 @covers("RAGFlow.move_files", "RAGFlow.rename_file", "RAGFlow.link_files", "RAGFlow.delete_files")
+@covers("RAGFlow.iter_files")
 def test_files(client: RAGFlow) -> None:
     """Uploaded into a folder, listed, downloaded, moved, linked to a dataset, and deleted."""
     made = client.create_folder(unique("folder"))
@@ -462,13 +490,14 @@ def test_files(client: RAGFlow) -> None:
             client.rename_file(file.id, f"2-{name}")
             client.move_files([file.id], folder.id)
             assert [each.name for each in client.list_files(parent_id=folder.id)] == [f"2-{name}"]
+            assert ids_of(client.iter_files(folder.id)) == [file.id]
             with a_dataset(client) as dataset:
                 client.link_files([file.id], [dataset.id])
                 assert [each.name for each in dataset.list_documents()] == [f"2-{name}"]
 
 
 @covers("RAGFlow.create_search", "RAGFlow.get_search", "RAGFlow.list_searches", "RAGFlow.delete_search")
-@covers("Search.update", "Search.ask")
+@covers("Search.update", "Search.ask", "RAGFlow.iter_searches")
 def test_a_search(client: RAGFlow, server: Server) -> None:
     """Made, found, set to a dataset, asked, and gone when it is deleted."""
     made = client.create_search(unique("search"))
@@ -476,6 +505,7 @@ def test_a_search(client: RAGFlow, server: Server) -> None:
         search.update({"name": search.name, "search_config": {"kb_ids": [server.dataset_id]}})
         assert (client.get_search(search.id)).id == search.id
         assert search.id in [each.id for each in client.list_searches()]
+        assert search.id in ids_of(client.iter_searches())
         assert (search.ask("Where do zebras live?")).content
         pieces = all_of(search.ask("What do they eat?", stream=True))
         assert pieces[-1].full_content
