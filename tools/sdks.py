@@ -30,6 +30,8 @@ def main() -> int:
             install(sdk, python)
         except Missing as missing:
             print(f"ragflow-sdk {sdk} needs Python {python}: {missing}", flush=True)
+        except subprocess.CalledProcessError as error:
+            print(f"ragflow-sdk {sdk} cannot be installed: exit code {error.returncode}", flush=True)
     tests = [sys.executable, "-m", "pytest", "-rs", "tests/local/server/test_sdk.py"]
     return subprocess.run(tests, cwd=ROOT, check=False).returncode
 

@@ -27,10 +27,10 @@ def interpreter(sdk: str) -> Path:
     """A Python that has this SDK: the one that runs the tests, or what ``make sdks`` has made."""
     if sdk in INSTALLED:
         return Path(sys.executable)
-    own = ROOT / f".venv-sdk-{sdk}" / "bin" / "python"
-    if not own.exists():
+    own = ROOT / f".venv-sdk-{sdk}"
+    if not list(own.glob("lib/python*/site-packages/ragflow_sdk")):
         pytest.skip(f"there is no environment with ragflow-sdk {sdk}: make sdks")
-    return own
+    return own / "bin" / "python"
 
 
 @pytest.mark.parametrize(("sdk", "api_version"), DIALECTS.items())
