@@ -90,6 +90,17 @@ def test_one_process_for_many_files(process: ParserProcess) -> None:
     assert pid_of(process) == first
 
 
+def test_one_process_for_many_files_of_a_large_owner() -> None:
+    """What the owner needs of memory is not counted against the process."""
+    large = b"x" * (1 << 30)
+    with closing(ParserProcess()) as process:
+        read(process, "a.html", PAGE)
+        first = pid_of(process)
+        read(process, "a.html", PAGE)
+        assert pid_of(process) == first
+    assert len(large) == 1 << 30
+
+
 def test_a_file_that_takes_too_long() -> None:
     """A file that takes more computing than allowed fails with the limit."""
     with closing(ParserProcess(Limits(seconds=2))) as process:
