@@ -51,6 +51,7 @@ class Store:
         self._pool_lock = threading.Lock()
         self._readers: list[apsw.Connection] = []
         self._closed = False
+        self._keep_private()
         self._writer = self._connect()
         try:
             self._migrate()
@@ -111,6 +112,18 @@ class Store:
                     db.close()
                 else:
                     self._readers.append(db)
+
+    def _keep_private(self) -> None:
+        """A new file is its owner's alone: there are keys in it. SQLite gives the files beside it the same rights."""
+        file = Path(self._file)
+        if self.folder is None or file.exists():
+            return
+        try:
+            file.touch(mode=0o600)
+        except OSError as error:
+            raise Refused(
+                f"{file} cannot be opened for writing; check the folder's permissions ({error.strerror})"
+            ) from None
 
     def _connect(self) -> apsw.Connection:
         with self._explained():

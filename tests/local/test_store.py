@@ -258,3 +258,14 @@ def test_a_folder_of_the_first_schema_is_migrated(tmp_path: Path) -> None:
             assert scalar(db, "PRAGMA user_version") == len(MIGRATIONS)
     finally:
         store.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such rights")
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """Nobody else can read it or what SQLite keeps beside it, since API keys are in it."""
+    store = Store(tmp_path)
+    put(store, "kept")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    store.close()
+    assert set(modes) >= {"knowledge.db", "knowledge.db-wal"}
+    assert set(modes.values()) == {0o600}
