@@ -15,12 +15,12 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, RAGFlow
+from ragflow_integrations.adapting import Flow, arun, run
 
 from ._citations import register
 from ._client import STRICT, Connected
 from ._completions import Reader
 from ._convert import AnswerChunks, answer
-from ._flow import Flow, arun, run
 from ._run import called_with
 
 __all__ = ["Answering", "Asked"]

@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
 
 from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, Scope
+from ragflow_integrations.adapting import Flow, ask
 
-from ._flow import Flow, ask
 from ._run import RunContext, this_run
 
 T = TypeVar("T", bound=BaseModel)

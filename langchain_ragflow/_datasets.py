@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Self
 
 from pydantic import BaseModel, PrivateAttr, model_validator
 
-from ragflow_integrations import DataSet, Document, InvalidRequestError, NotFoundError
+from ragflow_integrations import DataSet, InvalidRequestError
+from ragflow_integrations.adapting import Flow, ask, dataset
 
 from ._client import STRICT, Connected
-from ._flow import Flow, ask
 
-__all__ = ["DatasetFields", "OnDatasets", "dataset", "found_document"]
+__all__ = ["DatasetFields", "OnDatasets"]
 
 
 class DatasetFields(BaseModel):
@@ -75,25 +74,3 @@ class OnDatasets(DatasetFields, Connected):
 
 def _named(name: str) -> Flow[DataSet]:
     return (yield from ask(lambda client: client.get_dataset(name=name)))
-
-
-def dataset(dataset_id: str) -> Flow[DataSet]:
-    """One by its id."""
-    return (yield from ask(lambda client: client.get_dataset(dataset_id)))
-
-
-def found_document(datasets: Sequence[DataSet], document_id: str) -> Flow[Document]:
-    """One of their documents; ``NotFoundError`` if it is in none of them."""
-    for held in datasets:
-        found = yield from _held(held, document_id)
-        if found is not None:
-            return found
-    raise NotFoundError(f"document_id={document_id!r}: there is no such document here")
-
-
-def _held(held: DataSet, document_id: str) -> Flow[Document | None]:
-    try:
-        found = yield from ask(lambda _: held.list_documents(id=document_id))
-    except NotFoundError:
-        return None
-    return found[0] if found else None

@@ -8,11 +8,9 @@ from langchain_core.documents import Document
 
 from ragflow_integrations import DataSet, NotFoundError, PartialError, RAGFlowError
 from ragflow_integrations import Document as Stored
+from ragflow_integrations.adapting import PAGE, Flow, ask, together
 
-from ._flow import Flow, ask
-from ._matching import PAGE
 from ._records import Record, id_of, prefix, restored
-from ._together import together
 
 __all__ = ["all_ours", "read", "removed", "versions", "written"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field, SkipValidation
 
-from ragflow_integrations import ConfigurationError
+from ragflow_integrations.adapting import agent_id_of, checked_user
 
 from ._client import STRICT, Connected
 from ._run import RunContext, this_run
@@ -34,17 +33,8 @@ class OfOneUser(Connected):
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         if not callable(self.user):
-            _checked(self.user)
+            checked_user(self.user)
 
     def _agent_id(self) -> str:
         """What this run's user is called on the server."""
-        user = _checked(self.user(this_run()) if callable(self.user) else self.user)
-        return "user-" + hashlib.sha256(user.encode()).hexdigest()[:32]
-
-
-def _checked(user: object) -> str:
-    if not isinstance(user, str) or not user.strip():
-        raise ConfigurationError(
-            f"user={user!r}: give the user's id as text, or a function that takes a RunContext and returns it"
-        )
-    return user
+        return agent_id_of(self.user(this_run()) if callable(self.user) else self.user)

@@ -9,12 +9,11 @@ from langchain_core.documents import Document
 from pydantic import Field
 
 from ragflow_integrations import ChunkFields, Retrieval
+from ragflow_integrations.adapting import Flow, ask, matching_documents
 
 from ._client import STRICT, for_call
 from ._convert import document
 from ._datasets import DatasetFields, OnDatasets
-from ._flow import Flow, ask
-from ._matching import matching_documents
 from .filters import RAGFlowFilter
 
 __all__ = ["METADATA_SINCE", "SearchFields", "Searching"]
@@ -131,7 +130,9 @@ class Searching(SearchFields, OnDatasets):
             found = yield from _filtered(question, fields, dataset_ids)
             if found is not None:
                 return found
-        ids = yield from matching_documents(wanted, dataset_ids, fields.document_ids, fields.max_filter_calls)
+        ids = yield from matching_documents(
+            wanted.fits, dataset_ids, fields.document_ids, fields.max_filter_calls
+        )
         return (yield from _retrieved(question, fields._search(dataset_ids, document_ids=ids)))
 
     def _server_filters(self, fields: SearchFields) -> Flow[bool]:

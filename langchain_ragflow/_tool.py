@@ -11,9 +11,9 @@ from langchain_core.tools import BaseTool, ToolException
 from pydantic import BaseModel, ConfigDict
 
 from ragflow_integrations import ConfigurationError, RAGFlowError
+from ragflow_integrations.adapting import Flow, arun, run
 
 from ._client import STRICT, Connected
-from ._flow import Flow, arun, run
 
 __all__ = ["Arguments", "RAGFlowTool"]
 

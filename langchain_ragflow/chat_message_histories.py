@@ -10,10 +10,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import model_validator
 
 from ragflow_integrations import Message
+from ragflow_integrations.adapting import Flow, arun, ask, run
 
 from ._client import STRICT, Connected
 from ._convert import answer
-from ._flow import Flow, arun, ask, run
 
 __all__ = ["RAGFlowChatMessageHistory"]
 

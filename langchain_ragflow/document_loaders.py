@@ -12,11 +12,11 @@ from langchain_core.documents.base import Blob
 
 from ragflow_integrations import AsyncDocument, ChunkFields
 from ragflow_integrations import Document as Held
+from ragflow_integrations.adapting import arun, found_document, run
 
 from ._client import STRICT
 from ._convert import document
-from ._datasets import OnDatasets, found_document
-from ._flow import arun, run
+from ._datasets import OnDatasets
 from .filters import RAGFlowFilter
 
 __all__ = ["RAGFlowBlobLoader", "RAGFlowLoader"]

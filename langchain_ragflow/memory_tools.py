@@ -8,10 +8,9 @@ from langchain_core.tools import ArgsSchema
 from pydantic import Field
 
 from ragflow_integrations import InvalidRequestError, MemoryMessage
+from ragflow_integrations.adapting import DATA, Fence, Flow, ask
 
 from ._client import STRICT
-from ._fence import DATA, Fence
-from ._flow import Flow, ask
 from ._memory import OfOneUser
 from ._tool import Arguments, RAGFlowTool
 

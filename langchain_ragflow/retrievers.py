@@ -9,8 +9,9 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from langchain_core.runnables import RunnableConfig
 
+from ragflow_integrations.adapting import arun, run
+
 from ._client import STRICT
-from ._flow import arun, run
 from ._run import called_with
 from ._search import Searching
 

@@ -14,12 +14,12 @@ from ragflow_integrations import (
     InvalidRequestError,
     Message,
 )
+from ragflow_integrations.adapting import DATA, Fence, Flow, ask, found_document
 
 from ._client import STRICT
 from ._convert import document
-from ._datasets import OnDatasets, found_document
-from ._fence import DATA, Fence, numbered
-from ._flow import Flow, ask
+from ._datasets import OnDatasets
+from ._fence import numbered
 from ._search import Searching
 from ._tool import Arguments, RAGFlowTool
 

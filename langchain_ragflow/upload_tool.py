@@ -12,10 +12,9 @@ from langchain_core.tools import ArgsSchema
 from pydantic import Field, model_validator
 
 from ragflow_integrations import InvalidRequestError
+from ragflow_integrations.adapting import Flow, ask, dataset, work
 
 from ._client import STRICT
-from ._datasets import dataset
-from ._flow import Flow, ask, work
 from ._tool import Arguments, RAGFlowTool
 
 __all__ = ["RAGFlowUploadTool"]

@@ -18,14 +18,13 @@ from ragflow_integrations import (
     NotFoundError,
     UnsupportedError,
 )
+from ragflow_integrations.adapting import Flow, arun, ask, run, together
 
 from ._client import STRICT, Connected
 from ._convert import document
-from ._flow import Flow, arun, ask, run
 from ._keeping import all_ours, read, removed, versions, written
 from ._records import records, restored
 from ._search import METADATA_SINCE, Searching
-from ._together import together
 
 __all__ = ["RAGFlowVectorStore"]
 

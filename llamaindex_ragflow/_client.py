@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from collections.abc import Awaitable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import SecretStr
 
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, Scope
+from ragflow_integrations.adapting import Flow, arun, run
+
+from ._run import OfRun, this_run
+
+T = TypeVar("T")
 
 __all__ = ["NO_SETTINGS", "Connected", "Connection"]
 
@@ -20,7 +27,8 @@ class Connection:
     """One server, or one local engine, reached by calls and by coroutines.
 
     It takes the clients it is given, or makes one of the settings; a missing twin is made when it is first
-    asked for. Nothing is sent here, and the key is kept by the clients only.
+    asked for. Nothing is sent here, and the key is kept by the clients only. ``scope`` says what may be seen of the
+    server, or is a function that says it of the run that a call belongs to; it narrows what the client may see.
     """
 
     def __init__(
@@ -31,8 +39,12 @@ class Connection:
         api_key: SecretStr | str | None = None,
         timeout: float | None = 60.0,
         max_retries: int = 2,
+        scope: Scope | OfRun[Scope] | None = None,
     ) -> None:
         _check_kinds(client, async_client)
+        if scope is not None and not callable(scope):
+            _check_scope(scope)
+        self._scope = scope
         self._made: RAGFlow | None = None
         if client is None and async_client is None:
             client = self._made = RAGFlow(api_key, base_url, timeout=timeout, max_retries=max_retries)
@@ -53,6 +65,25 @@ class Connection:
         """The client for coroutines."""
         return self._async or self._given.as_async()
 
+    def scoped(self) -> RAGFlow:
+        """The client, kept within the scope of the present run."""
+        scope = self._scope(this_run()) if callable(self._scope) else self._scope
+        return self.client if self._scope is None else self.client.scoped(_check_scope(scope))
+
+    async def ascoped(self) -> AsyncRAGFlow:
+        """As ``scoped``; the scope's function may be a coroutine function."""
+        scope = self._scope(this_run()) if callable(self._scope) else self._scope
+        scope = await scope if isinstance(scope, Awaitable) else scope
+        return self.async_client if self._scope is None else self.async_client.scoped(_check_scope(scope))
+
+    def run(self, flow: Flow[T]) -> T:
+        """Drive a flow with ``scoped()``."""
+        return run(flow, self.scoped())
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Drive a flow with ``ascoped()``."""
+        return await arun(flow, await self.ascoped())
+
     @property
     def _given(self) -> RAGFlow | AsyncRAGFlow:
         given = self._sync or self._async
@@ -72,11 +103,12 @@ class Connection:
 
     def __getstate__(self) -> dict[str, Any]:
         """The client that can make the other; clients leave their keys out."""
-        return {"client": self.client}
+        return {"client": self.client, "scope": self._scope}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._sync = self._made = state["client"]
         self._async = None
+        self._scope = state["scope"]
 
 
 class Connected:
@@ -109,6 +141,17 @@ class Connected:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _check_scope(scope: object) -> Scope:
+    if inspect.iscoroutine(scope):
+        scope.close()
+    if not isinstance(scope, Scope):
+        raise ConfigurationError(
+            f"scope={scope!r}: give a Scope, or a function that takes a RunContext and returns one; "
+            "a coroutine function serves coroutines only"
+        )
+    return scope
 
 
 def _check_kinds(client: object, async_client: object) -> None:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
-from ragflow_integrations import AsyncRAGFlow, RAGFlow
+from .. import AsyncRAGFlow, RAGFlow
 
 T = TypeVar("T")
 

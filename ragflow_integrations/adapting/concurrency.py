@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
-from langchain_core.runnables.config import ContextThreadPoolExecutor
-
-from ragflow_integrations import AsyncRAGFlow, RAGFlow
-
-from ._flow import Flow, arun, ask, run
+from .. import AsyncRAGFlow, RAGFlow
+from .flow import Flow, arun, ask, run
 
 T = TypeVar("T")
 
@@ -30,8 +29,8 @@ def _driven(flows: list[Flow[Any]], client: RAGFlow | AsyncRAGFlow) -> Any:
 
 
 def _in_threads(flows: list[Flow[Any]], client: RAGFlow) -> list[Any]:
-    with ContextThreadPoolExecutor(_THREADS) as pool:
-        futures = [pool.submit(run, flow, client) for flow in flows]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        futures = [pool.submit(copy_context().run, run, flow, client) for flow in flows]
         try:
             return [future.result() for future in futures]
         finally:

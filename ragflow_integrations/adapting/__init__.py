@@ -1,0 +1,36 @@
+"""What adapters to a framework stand on: calls written once for both kinds of client, and rules they share.
+
+For those who write an adapter; whoever uses RAGFlow from Python needs ``ragflow_integrations`` only.
+
+    def names() -> Flow[list[str]]:
+        found = yield from ask(lambda client: client.list_datasets())
+        return [dataset.name for dataset in found]
+
+    run(names(), client)                  # a RAGFlow
+    await arun(names(), async_client)     # an AsyncRAGFlow
+"""
+
+from __future__ import annotations
+
+from .concurrency import together
+from .fence import DATA, Fence
+from .finding import PAGE, dataset, found_document, matching_documents
+from .flow import Flow, arun, ask, run, work
+from .users import agent_id_of, checked_user
+
+__all__ = [
+    "DATA",
+    "PAGE",
+    "Fence",
+    "Flow",
+    "agent_id_of",
+    "arun",
+    "ask",
+    "checked_user",
+    "dataset",
+    "found_document",
+    "matching_documents",
+    "run",
+    "together",
+    "work",
+]

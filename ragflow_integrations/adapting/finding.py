@@ -1,0 +1,78 @@
+"""Datasets and documents found by id, and the documents whose metadata fits a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
+from typing import Any
+
+from .. import DataSet, Document, InvalidRequestError, NotFoundError, Page
+from .flow import Flow, ask
+
+__all__ = ["PAGE", "dataset", "found_document", "matching_documents"]
+
+PAGE = 100  # the most documents that a server lists at once
+
+
+def dataset(dataset_id: str) -> Flow[DataSet]:
+    """One by its id."""
+    return (yield from ask(lambda client: client.get_dataset(dataset_id)))
+
+
+def found_document(datasets: Sequence[DataSet], document_id: str) -> Flow[Document]:
+    """One of their documents; ``NotFoundError`` if it is in none of them."""
+    for held in datasets:
+        found = yield from _held(held, document_id)
+        if found is not None:
+            return found
+    raise NotFoundError(f"document_id={document_id!r}: there is no such document here")
+
+
+def _held(held: DataSet, document_id: str) -> Flow[Document | None]:
+    try:
+        found = yield from ask(lambda _: held.list_documents(id=document_id))
+    except NotFoundError:
+        return None
+    return found[0] if found else None
+
+
+def matching_documents(
+    fits: Callable[[Mapping[str, Any] | None], bool],
+    dataset_ids: Sequence[str],
+    document_ids: Sequence[str] | None,
+    most_calls: int,
+) -> Flow[list[str]]:
+    """Ids of the documents whose metadata ``fits``, of ``document_ids`` only if given.
+
+    Exact on every server. Takes a call for each dataset and one for each hundred of its documents. More than
+    ``most_calls`` are an ``InvalidRequestError`` with the size that was measured, and never a part of the documents.
+    """
+    if document_ids == []:
+        return []
+    _check(2 * len(dataset_ids), most_calls, f"{len(dataset_ids)} datasets")
+    first = []
+    for dataset_id in dataset_ids:
+        held = yield from dataset(dataset_id)
+        first.append((held, (yield from _page(held, 1))))
+    total = sum(page.total or 0 for _, page in first)
+    calls = sum(1 + max(1, ceil((page.total or 0) / PAGE)) for _, page in first)
+    _check(calls, most_calls, f"{total} documents")
+    found = [document for _, page in first for document in page]
+    for held, page in first:
+        for number in range(2, ceil((page.total or 0) / PAGE) + 1):
+            found += yield from _page(held, number)
+    fitting = dict.fromkeys(document.id for document in found if fits(document.meta_fields))
+    return [id for id in fitting if document_ids is None or id in document_ids]
+
+
+def _page(held: DataSet, number: int) -> Flow[Page[Document]]:
+    """Oldest first, so that what is added meanwhile moves nothing to another page."""
+    return (yield from ask(lambda _: held.list_documents(page=number, page_size=PAGE, desc=False)))
+
+
+def _check(calls: int, most_calls: int, size: str) -> None:
+    if calls > most_calls:
+        raise InvalidRequestError(
+            f"filter: its documents have to be looked up, and the {size} here take {calls} calls; "
+            f"max_filter_calls={most_calls} allows fewer. Raise it, or search fewer datasets"
+        )
