@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -20,7 +21,7 @@ from ..problems import Problem
 from .auth import Gate, OpenGate
 from .call import Call, Handler
 from .dialect import Dialect
-from .envelope import EXCEPTION, JSON, Fail
+from .envelope import EXCEPTION, JSON, Fail, not_there_yet
 from .guard import MAX_FIELDS, MAX_FILES, Guard, names_of
 from .openapi import document
 from .v024 import V024
@@ -33,6 +34,7 @@ __all__ = ["DIALECTS", "build_app", "served"]
 
 DIALECTS: Mapping[str, Dialect] = {"0.27": V027, "0.24": V024}
 
+_VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +49,8 @@ def build_app(
     it, and needs no lifespan events.
     """
     dialect, gate = DIALECTS[api_version], Gate if with_keys else OpenGate
-    routes = [
+    routes = [*_absent(dialect, gate(engine, dialect, "api"))]  # some lie where others have an id
+    routes += [
         Route(path, _Endpoint(gate(engine, dialect, wanted), verbs))
         for wanted, table in dialect.tables().items()
         for path, verbs in table.items()
@@ -68,6 +71,17 @@ def served(api_version: str = "0.27") -> frozenset[tuple[str, str]]:
         for method, handler in verbs.items()
     )
     return frozenset((method, path) for method, path, handler in answered if handler not in dialect.refusing)
+
+
+def _absent(dialect: Dialect, gate: Gate) -> Iterator[Route]:
+    """Routes for what the engine has nothing of, which say so."""
+    for path, feature in dialect.absent().items():
+        verbs = dict.fromkeys(_VERBS, partial(_refuse, feature))
+        yield from (Route(full, _Endpoint(gate, verbs)) for full in (path, path + "/{rest:path}"))
+
+
+def _refuse(feature: str, call: Call) -> Response:
+    raise not_there_yet(feature)
 
 
 class _TrailingSlash:

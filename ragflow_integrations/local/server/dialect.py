@@ -16,7 +16,8 @@ class Dialect:
     """A version of the API. Paths are under ``/api/v1`` unless they begin with ``/v1``.
 
     ``routes`` want an API key, ``bot_routes`` an embed key ("beta"), ``open_routes`` none. ``refusing`` are
-    handlers that only say that the engine cannot do it. ``key_in`` takes the key out of the header
+    handlers that only say that the engine cannot do it, ``elsewhere`` are the features that it has nothing of, by
+    where their paths begin. ``key_in`` takes the key out of the header
     ``Authorization`` (``""`` without one) of a request for a path, or raises the answer to a request without key;
     ``wrong_key`` makes the answer to a wrong one. The other two are the same for bot routes.
     """
@@ -30,6 +31,7 @@ class Dialect:
     wrong_embed_key: Callable[[], Fail]
     bot_routes: Routes = field(default_factory=dict)
     refusing: frozenset[Handler] = frozenset()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def tables(self) -> Mapping[str, Routes]:
         """All routes by the key they want, their paths in full."""
@@ -38,6 +40,10 @@ class Dialect:
             key: {_full(path): routes[path] for path in sorted(routes, key=_names_first)}
             for key, routes in tables.items()
         }
+
+    def absent(self) -> Mapping[str, str]:
+        """The features that the engine has nothing of, by the paths in full where theirs begin."""
+        return {_full(path): feature for path, feature in self.elsewhere.items()}
 
 
 def joined(*tables: Routes) -> Routes:

@@ -30,6 +30,7 @@ from . import (
     uploads,
 )
 from .dialect import Dialect, joined
+from .elsewhere import ELSEWHERE
 from .envelope import UNAUTHORIZED, Fail
 
 __all__ = ["V027"]
@@ -92,4 +93,5 @@ V027 = Dialect(
     wrong_embed_key=_wrong_embed_key,
     bot_routes=joined(agent_completions.BOT_ROUTES, bots.BOT_ROUTES, searchbots.BOT_ROUTES),
     refusing=agents.REFUSING | indexes.REFUSING,
+    elsewhere=ELSEWHERE,
 )

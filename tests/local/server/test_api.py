@@ -319,3 +319,21 @@ async def test_stopping_again_stops_the_others(api: Api, embedder: GatedEmbedder
         embedder.gate.set()
     listed = await api("GET", f"/datasets/{dataset}/documents")
     assert {document["run"] for document in listed["data"]["docs"]} == {"CANCEL"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "feature"),
+    [
+        ("PUT", "/providers", "models that are configured over HTTP"),
+        ("GET", "/datasets/x/artifacts/topics", "wikis"),
+        ("DELETE", "/datasets/x/skills", "skills"),
+        ("GET", "/agents/prompts", "RAGFlow's prompts for agents"),
+        ("POST", "/agents/x/webhook", "webhooks of agents"),
+    ],
+)
+async def test_what_the_engine_has_nothing_of(api: Api, method: str, path: str, feature: str) -> None:
+    """A RAGFlow server's route for what the engine lacks names the feature; an unknown path stays unknown."""
+    answer = await api(method, path)
+    assert answer["code"] == 102
+    assert answer["message"] == f"the local engine does not have {feature} yet; a RAGFlow server has it"
+    assert (await api("GET", "/providerss"))["code"] == 404

@@ -6,6 +6,7 @@ A group of routes a file, as in the folder above; what v0.27 answers alike is ta
 from __future__ import annotations
 
 from ..dialect import Dialect, joined
+from ..elsewhere import V024_ELSEWHERE
 from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail
 from . import (
     agents,
@@ -82,6 +83,7 @@ V024 = Dialect(
     open_routes=system.OPEN_ROUTES,
     bot_routes=joined(agents.BOT_ROUTES, bots.BOT_ROUTES, documents.BOT_ROUTES),
     refusing=indexes.REFUSING,
+    elsewhere=V024_ELSEWHERE,
     key_in=_key_in,
     wrong_key=_wrong_key,
     embed_key_in=_embed_key_in,
