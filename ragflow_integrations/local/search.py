@@ -91,7 +91,7 @@ def window(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: Vec
 
 def page(db: apsw.Connection, query: Retrieval, found: Sequence[Row]) -> Retrieved:
     """The page of a window, by RAGFlow's mixed similarity."""
-    ranked = _ranked(query, found)
+    ranked = _ranked(query, found, _pageranks(db, query))
     start = (query.page - 1) * query.page_size % _window_size(query)
     highlighted = analyse(query.question) if query.highlight else None
     shown = [_wire(each, highlighted) for each in ranked[start : start + query.page_size]]
@@ -131,8 +131,8 @@ def _candidates(
     by_words = _by_words(db, query, analysed)
     only = None if query.document_ids is None else _numbers_of(db, query.document_ids)
     found = [
-        _in_dataset(matrices.get(db, dataset_id), asked, query, by_words, only)
-        for dataset_id in dict.fromkeys(query.dataset_ids)
+        _in_dataset(matrices.get(db, dataset_id), asked, query, by_words, only, rank)
+        for dataset_id, rank in _pageranks(db, query).items()
     ]
     numbers, cosines, scores = (np.concatenate(each) for each in zip(*found, strict=True))
     best = np.argpartition(-scores, query.top_k)[: query.top_k] if len(scores) > query.top_k else slice(None)
@@ -141,8 +141,19 @@ def _candidates(
     return numbers[order], cosines[order]
 
 
+def _pageranks(db: apsw.Connection, query: Retrieval) -> dict[str, int]:
+    """What the datasets' settings add to the similarity of each of their chunks, as in RAGFlow."""
+    sql = "SELECT settings_json ->> 'pagerank' FROM dataset WHERE id = ?"
+    return {each: scalar(db, sql, (each,)) or 0 for each in query.dataset_ids}
+
+
 def _in_dataset(
-    matrix: Matrix, asked: Vectors, query: Retrieval, by_words: tuple[Numbers, Scores], only: Numbers | None
+    matrix: Matrix,
+    asked: Vectors,
+    query: Retrieval,
+    by_words: tuple[Numbers, Scores],
+    only: Numbers | None,
+    rank: int,
 ) -> tuple[Numbers, Vectors, Scores]:
     """Candidates of one dataset: chunks with a word of the question, or near enough to it."""
     cosines = matrix.vectors @ asked
@@ -157,7 +168,8 @@ def _in_dataset(
         near &= allowed
     weight = query.vector_similarity_weight
     chosen = np.flatnonzero(near)
-    return matrix.numbers[chosen], cosines[chosen], (1 - weight) * terms[chosen] + weight * cosines[chosen]
+    scores = (1 - weight) * terms[chosen] + weight * cosines[chosen] + rank
+    return matrix.numbers[chosen], cosines[chosen], scores
 
 
 def _by_words(db: apsw.Connection, query: Retrieval, analysed: Query) -> tuple[Numbers, Scores]:
@@ -225,14 +237,14 @@ def _scored(db: apsw.Connection, analysed: Query, numbers: Numbers, cosines: Vec
     return found
 
 
-def _ranked(query: Retrieval, found: Sequence[Row]) -> list[Row]:
+def _ranked(query: Retrieval, found: Sequence[Row], pageranks: Mapping[str, int]) -> list[Row]:
     """What is over the threshold, best first, with its ``similarity``."""
     weight = query.vector_similarity_weight
     threshold = query.similarity_threshold if weight > 0 else 0.0
-    mixed = [
-        {**each, "similarity": similarity(each["term_similarity"], each["vector_similarity"], weight)}
-        for each in found
-    ]
+    mixed = []
+    for each in found:
+        score = similarity(each["term_similarity"], each["vector_similarity"], weight)
+        mixed.append({**each, "similarity": score + pageranks[each["dataset_id"]]})
     kept = [each for each in mixed if each["similarity"] >= threshold]
     return sorted(kept, key=lambda each: (-each["similarity"], each["row"]))
 

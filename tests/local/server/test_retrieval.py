@@ -281,3 +281,21 @@ async def test_names_beyond_ascii(api: Api) -> None:
     for keywords, name in (("über", "Über uns.txt"), ("STRASSE", "Straße.txt"), ("τέλοσ", "Τέλος.txt")):
         found = await api("GET", f"/datasets/{dataset}/documents", params={"keywords": keywords})
         assert [each["name"] for each in found["data"]["docs"]] == [name]
+
+
+async def test_pagerank(api: Api) -> None:
+    """A dataset's page rank is added to its chunks' similarity: they come first, over the threshold too."""
+    ids = []
+    for text in ("The capital of Atlantis is Poseidonia.", "Atlantis has a harbour."):
+        ids.append(await api.dataset())
+        document = await api.document(ids[-1])
+        await api("POST", f"/datasets/{ids[-1]}/documents/{document}/chunks", {"content": text})
+    question = {"question": "What is the capital of Atlantis?", "dataset_ids": ids}
+    assert [
+        each["dataset_id"] for each in (await api("POST", "/retrieval", question))["data"]["chunks"]
+    ] == ids
+    assert (await api("PUT", f"/datasets/{ids[1]}", {"pagerank": 3}))["code"] == 0
+    first, second = (await api("POST", "/retrieval", question))["data"]["chunks"]
+    assert [first["dataset_id"], second["dataset_id"]] == ids[::-1]
+    assert 3 < first["similarity"] < 4
+    assert first["term_similarity"] < 1
