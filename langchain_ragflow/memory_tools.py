@@ -7,8 +7,15 @@ from typing import Any
 from langchain_core.tools import ArgsSchema
 from pydantic import Field
 
-from ragflow_integrations import InvalidRequestError, MemoryMessage
-from ragflow_integrations.adapting import DATA, Fence, Flow, ask
+from ragflow_integrations import InvalidRequestError
+from ragflow_integrations.adapting import (
+    Flow,
+    Turn,
+    memories_as_dicts,
+    memories_as_text,
+    recalled,
+    remembered,
+)
 
 from ._client import STRICT
 from ._memory import OfOneUser
@@ -46,25 +53,12 @@ class RAGFlowMemorySearchTool(OfOneUser, RAGFlowTool):
 
     def _answer(self, query: str) -> Flow[tuple[str, Any]]:
         agent_id = self._agent_id()
-        found = yield from ask(
-            lambda client: client.search_message(
-                query,
-                self.memory_ids,
-                agent_id=agent_id,
-                similarity_threshold=self.similarity_threshold,
-                top_n=self.k,
-            )
+        found = yield from recalled(
+            query, self.memory_ids, agent_id, k=self.k, similarity_threshold=self.similarity_threshold
         )
         if not found:
             return "Nothing is remembered of that.", []
-        fence = Fence(message.content or "" for message in found)
-        parts = [f"[{n}]\n{fence.around(one.content or '')}" for n, one in enumerate(found, 1)]
-        return "\n\n".join([f"{len(found)} memories, the best first. {DATA}", *parts]), _plain(found)
-
-
-def _plain(messages: list[MemoryMessage]) -> list[dict[str, Any]]:
-    names = ("memory_id", "message_id", "message_type", "content", "valid_at")
-    return [{name: getattr(message, name) for name in names} for message in messages]
+        return memories_as_text(found), memories_as_dicts(found)
 
 
 class _Remember(Arguments):
@@ -87,5 +81,5 @@ class RAGFlowRememberTool(OfOneUser, RAGFlowTool):
         if not text.strip():
             raise InvalidRequestError(f"text={text!r}: give a text that is not empty")
         agent_id = self._agent_id()
-        yield from ask(lambda client: client.add_message(self.memory_ids, agent_id, _SESSION, text, ""))
+        yield from remembered(self.memory_ids, agent_id, _SESSION, [Turn(text, "")])
         return "It will be remembered.", {"text": text}

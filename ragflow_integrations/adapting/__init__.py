@@ -16,6 +16,7 @@ from .concurrency import together
 from .fence import DATA, Fence
 from .finding import PAGE, dataset, found_document, matching_documents
 from .flow import Flow, arun, ask, run, work
+from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
 from .users import agent_id_of, checked_user
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "PAGE",
     "Fence",
     "Flow",
+    "Turn",
     "agent_id_of",
     "arun",
     "ask",
@@ -30,7 +32,12 @@ __all__ = [
     "dataset",
     "found_document",
     "matching_documents",
+    "memories_as_dicts",
+    "memories_as_text",
+    "recalled",
+    "remembered",
     "run",
     "together",
+    "turns_of",
     "work",
 ]
