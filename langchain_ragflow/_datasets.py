@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, PrivateAttr, model_validator
 
-from ragflow_integrations import DataSet, InvalidRequestError
-from ragflow_integrations.adapting import Flow, ask, dataset
+from ragflow_integrations import DataSet
+from ragflow_integrations.adapting import Flow, dataset, dataset_ids
 
 from ._client import STRICT, Connected
 
@@ -45,24 +45,8 @@ class OnDatasets(DatasetFields, Connected):
 
     def _dataset_ids(self, fields: DatasetFields) -> Flow[list[str]]:
         """The ids, of those that a scope leaves; ``InvalidRequestError`` if no dataset is named."""
-        if fields.dataset_names:
-            return (yield from self._looked_up(fields.dataset_names))
-        scope = yield from ask(lambda client: client.scope)
-        if fields.dataset_ids:
-            return [id for id in fields.dataset_ids if scope is None or scope.has_dataset(id)]
-        unnamed = fields.dataset_ids is None and fields.dataset_names is None
-        if unnamed and scope is not None and scope.dataset_ids is not None:
-            return sorted(scope.dataset_ids)
-        raise InvalidRequestError(
-            "no dataset: give dataset_ids=[…], dataset_names=[…] or a scope of datasets"
-        )
-
-    def _looked_up(self, names: list[str]) -> Flow[list[str]]:
         known = {} if callable(self.scope) else self._ids
-        for name in names:
-            if name not in known:
-                known[name] = (yield from _named(name)).id
-        return [known[name] for name in names]
+        return (yield from dataset_ids(fields.dataset_ids, fields.dataset_names, known))
 
     def _datasets(self) -> Flow[list[DataSet]]:
         """The datasets, each with a call of its own; ``NotFoundError`` for an unknown one."""
@@ -70,7 +54,3 @@ class OnDatasets(DatasetFields, Connected):
         for dataset_id in (yield from self._dataset_ids(self)):
             found.append((yield from dataset(dataset_id)))
         return found
-
-
-def _named(name: str) -> Flow[DataSet]:
-    return (yield from ask(lambda client: client.get_dataset(name=name)))

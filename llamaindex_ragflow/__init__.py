@@ -13,6 +13,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._run import RunContext
     from .query_engine import RAGFlowQueryEngine
     from .retriever import RAGFlowRetriever
 
@@ -22,9 +23,17 @@ if not all(importlib.util.find_spec(name) for name in ("llama_index", "llama_ind
         "llamaindex_ragflow needs llama-index-core: pip install 'ragflow-integrations[llamaindex]'"
     )
 
-_HOME_OF = {"RAGFlowQueryEngine": "query_engine", "RAGFlowRetriever": "retriever"}
+_HOME_OF = {
+    "RAGFlowQueryEngine": "query_engine",
+    "RAGFlowRetriever": "retriever",
+    "RunContext": "_run",
+}
 
-__all__ = ["RAGFlowQueryEngine", "RAGFlowRetriever"]
+__all__ = [
+    "RAGFlowQueryEngine",
+    "RAGFlowRetriever",
+    "RunContext",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from llama_index.core.callbacks.schema import CBEventType, EventPayload
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from ragflow_integrations import AsyncChat, Chat, InvalidRequestError, Message
+from ragflow_integrations import AsyncChat, AsyncRAGFlow, Chat, InvalidRequestError, Message, RAGFlow
 
 from ._client import Connection
 from .citations import cite, flag
@@ -77,15 +77,22 @@ class ChatAnswers:
         return await self._arespond(_Reply(query_bundle, _documents(nodes), additional_source_nodes or ()))
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        chat = self._connection.client.get_chat(self._find_chat())
-        return self._retriever(chat).retrieve(query_bundle) if chat.dataset_ids else []
+        client = self._connection.scoped()
+        chat = client.get_chat(self._find_chat(client))
+        return self._retriever(chat, client=client).retrieve(query_bundle) if chat.dataset_ids else []
 
     async def aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        chat = await self._connection.async_client.get_chat(await self._afind_chat())
-        return await self._retriever(chat).aretrieve(query_bundle) if chat.dataset_ids else []
+        client = await self._connection.ascoped()
+        chat = await client.get_chat(await self._afind_chat(client))
+        return (
+            await self._retriever(chat, async_client=client).aretrieve(query_bundle)
+            if chat.dataset_ids
+            else []
+        )
 
     def _respond(self, reply: _Reply) -> RESPONSE_TYPE:
-        chat = self._connection.client.chat(self._find_chat())
+        client = self._connection.scoped()
+        chat = client.chat(self._find_chat(client))
         reply.metadata["chat_id"] = chat.id
         if self._streaming:
             return StreamingResponse(reply.stream(chat), reply.source_nodes, reply.metadata)
@@ -93,24 +100,27 @@ class ChatAnswers:
         return Response(text, reply.source_nodes, reply.metadata)
 
     async def _arespond(self, reply: _Reply) -> RESPONSE_TYPE:
-        chat = self._connection.async_client.chat(await self._afind_chat())
+        client = await self._connection.ascoped()
+        chat = client.chat(await self._afind_chat(client))
         reply.metadata["chat_id"] = chat.id
         if self._streaming:
             return AsyncStreamingResponse(reply.astream(chat), reply.source_nodes, reply.metadata)
         text = await reply.aask(chat)
         return Response(text, reply.source_nodes, reply.metadata)
 
-    def _find_chat(self) -> str:
-        if self._chat_id is None:
-            self._chat_id = self._connection.client.get_chat(name=self._chat_name).id
-        return self._chat_id
+    def _find_chat(self, client: RAGFlow) -> str:
+        return self._chat_id or self._keep(client.get_chat(name=self._chat_name).id)
 
-    async def _afind_chat(self) -> str:
-        if self._chat_id is None:
-            self._chat_id = (await self._connection.async_client.get_chat(name=self._chat_name)).id
-        return self._chat_id
+    async def _afind_chat(self, client: AsyncRAGFlow) -> str:
+        return self._chat_id or self._keep((await client.get_chat(name=self._chat_name)).id)
 
-    def _retriever(self, chat: Chat | AsyncChat) -> RAGFlowRetriever:
+    def _keep(self, chat_id: str) -> str:
+        """For the next question, unless that may be another user's, to whom the name is another chat."""
+        if not self._connection.scope_varies:
+            self._chat_id = chat_id
+        return chat_id
+
+    def _retriever(self, chat: Chat | AsyncChat, **clients: Any) -> RAGFlowRetriever:
         prompt = chat.prompt_config or {}
         return RAGFlowRetriever(
             chat.dataset_ids,
@@ -123,9 +133,8 @@ class ChatAnswers:
             cross_languages=prompt.get("cross_languages") or None,
             use_kg=prompt.get("use_kg") or None,
             toc_enhance=prompt.get("toc_enhance") or None,
-            client=self._connection.client,
-            async_client=self._connection.async_client,
             callback_manager=self._callback_manager,
+            **clients,
         )
 
 

@@ -44,7 +44,7 @@ class Connection:
         _check_kinds(client, async_client)
         if scope is not None and not callable(scope):
             _check_scope(scope)
-        self._scope = scope
+        self.scope = scope
         self._made: RAGFlow | None = None
         if client is None and async_client is None:
             client = self._made = RAGFlow(api_key, base_url, timeout=timeout, max_retries=max_retries)
@@ -54,6 +54,17 @@ class Connection:
                 "a client has its own settings"
             )
         self._sync, self._async = client, async_client
+
+    @property
+    def scope_varies(self) -> bool:
+        """Whether another run may see something else: what one has found out by name is not another's then."""
+        return callable(self.scope)
+
+    @property
+    def names_datasets(self) -> bool:
+        """Whether its scope may say which datasets there are."""
+        scopes = (self.scope, self._given.scope)
+        return any(callable(one) or (one is not None and one.dataset_ids is not None) for one in scopes)
 
     @property
     def client(self) -> RAGFlow:
@@ -67,14 +78,14 @@ class Connection:
 
     def scoped(self) -> RAGFlow:
         """The client, kept within the scope of the present run."""
-        scope = self._scope(this_run()) if callable(self._scope) else self._scope
-        return self.client if self._scope is None else self.client.scoped(_check_scope(scope))
+        scope = self.scope(this_run()) if callable(self.scope) else self.scope
+        return self.client if self.scope is None else self.client.scoped(_check_scope(scope))
 
     async def ascoped(self) -> AsyncRAGFlow:
         """As ``scoped``; the scope's function may be a coroutine function."""
-        scope = self._scope(this_run()) if callable(self._scope) else self._scope
+        scope = self.scope(this_run()) if callable(self.scope) else self.scope
         scope = await scope if isinstance(scope, Awaitable) else scope
-        return self.async_client if self._scope is None else self.async_client.scoped(_check_scope(scope))
+        return self.async_client if self.scope is None else self.async_client.scoped(_check_scope(scope))
 
     def run(self, flow: Flow[T]) -> T:
         """Drive a flow with ``scoped()``."""
@@ -103,12 +114,12 @@ class Connection:
 
     def __getstate__(self) -> dict[str, Any]:
         """The client that can make the other; clients leave their keys out."""
-        return {"client": self.client, "scope": self._scope}
+        return {"client": self.client, "scope": self.scope}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._sync = self._made = state["client"]
         self._async = None
-        self._scope = state["scope"]
+        self.scope = state["scope"]
 
 
 class Connected:

@@ -27,7 +27,7 @@ _context: ContextVar[Any] = ContextVar("llamaindex_ragflow_context", default=Non
 
 @contextmanager
 def called_with(context: Any) -> Iterator[None]:
-    """Keep a workflow's context for ``this_run``."""
+    """Keep a workflow's context for ``this_run``, where it was handed over: it goes before the step's own."""
     token = _context.set(context)
     try:
         yield
@@ -37,4 +37,16 @@ def called_with(context: Any) -> Iterator[None]:
 
 def this_run() -> RunContext:
     """The run that the present call belongs to."""
-    return RunContext(_context.get())
+    context = _context.get()
+    return RunContext(_of_step() if context is None else context)
+
+
+def _of_step() -> Any:
+    """The context of the workflow's step that is executed, which agents' tool calls are, too."""
+    from workflows import Context
+    from workflows.errors import WorkflowRuntimeError
+
+    try:
+        return Context.get_step_context()
+    except WorkflowRuntimeError:  # not in a step
+        return None

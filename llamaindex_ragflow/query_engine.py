@@ -21,10 +21,11 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.settings import Settings
 from pydantic import SecretStr
 
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, Scope
 
 from ._chat import ChatAnswers
 from ._client import NO_SETTINGS, Connected, Connection
+from ._run import OfRun
 from .retriever import RAGFlowRetriever
 
 __all__ = ["RAGFlowQueryEngine"]
@@ -37,8 +38,8 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
 
     Who answers: the chat assistant ``chat_id`` or ``chat_name``, with its own datasets, prompt and model
     (``POST /api/v1/chat/completions``; nothing is stored on the server); or ``llm`` (default
-    ``Settings.llm``) from what ``retriever``, or a ``RAGFlowRetriever`` on ``dataset_ids`` or
-    ``dataset_names``, finds.
+    ``Settings.llm``) from what ``retriever``, or a ``RAGFlowRetriever`` on ``dataset_ids``,
+    ``dataset_names`` or the datasets that ``scope`` names, finds.
 
     An assistant's answer has all chunks it was given as ``source_nodes``: ``[ID:n]`` in the text cites the
     n-th, from 0. ``response.metadata`` holds ``chat_id``, ``session_id``, ``citations`` (``index``,
@@ -50,7 +51,7 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
     is sent when the first piece is asked for, source nodes and metadata are filled in when the last is
     there, and ``response_gen.close()`` (``aclose()``) breaks the answer off.
 
-    Which server: as ``RAGFlowRetriever``. Raises ``ConfigurationError`` for arguments that make no sense;
+    Which server and ``scope``: as ``RAGFlowRetriever``. Raises ``ConfigurationError`` for arguments that make no sense;
     asking raises ``InvalidRequestError`` for an empty question and ``NotFoundError`` for an unknown chat.
     """
 
@@ -70,13 +71,14 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
         api_key: SecretStr | str | None = None,
         timeout: float | None = 60.0,
         max_retries: int = 2,
+        scope: Scope | OfRun[Scope] | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
-        _check_who(chat_id, chat_name, retriever, dataset_ids, dataset_names, llm)
-        tail = (client, async_client, base_url, api_key, timeout, max_retries)
-        if retriever is not None and tail != (None, None, *NO_SETTINGS):
+        _check_who(chat_id, chat_name, retriever, dataset_ids, dataset_names, llm, scope)
+        tail = (client, async_client, base_url, api_key, timeout, max_retries, scope)
+        if retriever is not None and tail != (None, None, *NO_SETTINGS, None):
             raise ConfigurationError(
-                "retriever= has its own connection: leave out client=, base_url= and so on"
+                "retriever= has its own connection: leave out client=, base_url=, scope= and so on"
             )
         callback_manager = callback_manager or Settings.callback_manager
         super().__init__(callback_manager=callback_manager)
@@ -104,6 +106,7 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
             dataset_names=dataset_names,
             client=self._connection.client,
             async_client=self._connection.async_client,
+            scope=self._connection.scope,
             callback_manager=callback_manager,
         )
 
@@ -188,6 +191,7 @@ def _check_who(
     dataset_ids: Sequence[str] | None,
     dataset_names: Sequence[str] | None,
     llm: LLM | None,
+    scope: Scope | OfRun[Scope] | None,
 ) -> None:
     choices = {
         "chat_id": chat_id,
@@ -197,10 +201,13 @@ def _check_who(
         "dataset_names": dataset_names,
     }
     given = [name for name, value in choices.items() if value is not None]
+    if not given and scope is not None:
+        return
     if len(given) != 1:
         raise ConfigurationError(
             "say who answers: one of chat_id=, chat_name= (the server's assistant), or, with llm=, one of "
-            f"retriever=, dataset_ids=, dataset_names=; given: {', '.join(given) or 'none of them'}"
+            "retriever=, dataset_ids=, dataset_names=, or a scope= of datasets; "
+            f"given: {', '.join(given) or 'none of them'}"
         )
     if llm is not None and given[0].startswith("chat"):
         raise ConfigurationError(f"llm= and {given[0]}=: the assistant answers with its own model; give one")

@@ -11,9 +11,11 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.settings import Settings
 from pydantic import SecretStr
 
-from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, Scope
+from ragflow_integrations.adapting import Flow, ask, dataset_ids
 
 from ._client import Connected, Connection
+from ._run import OfRun
 from .nodes import to_nodes
 
 __all__ = ["RAGFlowRetriever"]
@@ -22,9 +24,10 @@ __all__ = ["RAGFlowRetriever"]
 class RAGFlowRetriever(Connected, BaseRetriever):
     """Finds the chunks that fit a question best (``POST /api/v1/retrieval``).
 
-    Where to search: ``dataset_ids`` or ``dataset_names``, of which names are looked up once;
-    ``document_ids`` narrows it (``None``: all documents, ``[]``: none, the result is empty), as does
-    ``metadata_condition``, RAGFlow's ``{"logic", "conditions"}``; the server cannot apply both.
+    Where to search: ``dataset_ids`` or ``dataset_names``, of which names are looked up once (in each call, if
+    ``scope`` is a function), or, with neither, the datasets that ``scope`` names. ``document_ids`` narrows it
+    (``None``: all documents, ``[]``: none, the result is empty), as does ``metadata_condition``, RAGFlow's
+    ``{"logic", "conditions"}``; the server cannot apply both.
 
     How: ``similarity_top_k`` is the number of results (default 10; above 100 page by page, sorted here);
     ``candidate_top_k`` is RAGFlow's ``top_k``, the size of the pool they are chosen from.
@@ -34,7 +37,8 @@ class RAGFlowRetriever(Connected, BaseRetriever):
 
     Which server: ``client`` and/or ``async_client``, or ``base_url`` (``http(s)://…``, ``local:folder``,
     ``:memory:``; default ``RAGFLOW_BASE_URL``), ``api_key`` (default ``RAGFLOW_API_KEY``), ``timeout`` in
-    seconds and ``max_retries``.
+    seconds and ``max_retries``. ``scope`` is what may be seen of it: a ``Scope``, or a function of the
+    ``RunContext``, whose ``context`` is that of the workflow or agent that runs.
 
     A node's id is the chunk's, its score the similarity, its ``SOURCE`` the document. Raises
     ``ConfigurationError`` for arguments that make no sense; retrieving raises ``InvalidRequestError`` for
@@ -64,19 +68,21 @@ class RAGFlowRetriever(Connected, BaseRetriever):
         api_key: SecretStr | str | None = None,
         timeout: float | None = 60.0,
         max_retries: int = 2,
+        scope: Scope | OfRun[Scope] | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
-        _check_where(dataset_ids, dataset_names)
         if document_ids is not None and metadata_condition is not None:
             raise ConfigurationError(
                 "document_ids= and metadata_condition=: give one of them, the server ignores the condition"
             )
         super().__init__(callback_manager=callback_manager or Settings.callback_manager)
         self._connection: Connection = Connection(
-            client, async_client, base_url, api_key, timeout, max_retries
+            client, async_client, base_url, api_key, timeout, max_retries, scope
         )
+        _check_where(dataset_ids, dataset_names, self._connection.names_datasets)
         self._dataset_ids = None if dataset_ids is None else list(dataset_ids)
-        self._dataset_names = list(dataset_names or [])
+        self._dataset_names = None if dataset_names is None else list(dataset_names)
+        self._known: dict[str, str] = {}
         _check_share("similarity_threshold", similarity_threshold)
         _check_share("vector_similarity_weight", vector_similarity_weight)
         self._search: dict[str, Any] = {
@@ -95,29 +101,28 @@ class RAGFlowRetriever(Connected, BaseRetriever):
         }
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client, dataset_ids = self._connection.client, self._find_datasets()
-        return to_nodes(client.retrieve(query_bundle.query_str, dataset_ids, **self._search))
+        return self._connection.run(self._found(query_bundle.query_str))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        client, dataset_ids = self._connection.async_client, await self._afind_datasets()
-        return to_nodes(await client.retrieve(query_bundle.query_str, dataset_ids, **self._search))
+        return await self._connection.arun(self._found(query_bundle.query_str))
 
-    def _find_datasets(self) -> list[str]:
-        if self._dataset_ids is None:
-            client = self._connection.client
-            self._dataset_ids = [client.get_dataset(name=name).id for name in self._dataset_names]
-        return self._dataset_ids
-
-    async def _afind_datasets(self) -> list[str]:
-        if self._dataset_ids is None:
-            client = self._connection.async_client
-            self._dataset_ids = [(await client.get_dataset(name=name)).id for name in self._dataset_names]
-        return self._dataset_ids
+    def _found(self, question: str) -> Flow[list[NodeWithScore]]:
+        known = {} if self._connection.scope_varies else self._known
+        ids = yield from dataset_ids(self._dataset_ids, self._dataset_names, known)
+        if not ids:
+            return []
+        return to_nodes((yield from ask(lambda client: client.retrieve(question, ids, **self._search))))
 
 
-def _check_where(dataset_ids: Sequence[str] | None, dataset_names: Sequence[str] | None) -> None:
-    if (dataset_ids is None) == (dataset_names is None):
-        raise ConfigurationError("say where to search: give either dataset_ids= or dataset_names=")
+def _check_where(
+    dataset_ids: Sequence[str] | None, dataset_names: Sequence[str] | None, named_by_scope: bool
+) -> None:
+    both_given = dataset_ids is not None and dataset_names is not None
+    neither_given = dataset_ids is None and dataset_names is None
+    if both_given or (neither_given and not named_by_scope):
+        raise ConfigurationError(
+            "say where to search: give either dataset_ids= or dataset_names=, or a scope= of datasets"
+        )
     for argument, value in (("dataset_ids", dataset_ids), ("dataset_names", dataset_names)):
         if isinstance(value, str) or (value is not None and not value):
             raise ConfigurationError(f"{argument}={value!r}: give a list with at least one entry")

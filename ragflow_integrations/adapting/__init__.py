@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from .concurrency import together
 from .fence import DATA, Fence
-from .finding import PAGE, dataset, found_document, matching_documents
+from .finding import PAGE, dataset, dataset_ids, found_document, matching_documents
 from .flow import Flow, arun, ask, run, work
 from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
 from .users import agent_id_of, checked_user
@@ -30,6 +30,7 @@ __all__ = [
     "ask",
     "checked_user",
     "dataset",
+    "dataset_ids",
     "found_document",
     "matching_documents",
     "memories_as_dicts",

@@ -9,7 +9,7 @@ from typing import Any
 from .. import DataSet, Document, InvalidRequestError, NotFoundError, Page
 from .flow import Flow, ask
 
-__all__ = ["PAGE", "dataset", "found_document", "matching_documents"]
+__all__ = ["PAGE", "dataset", "dataset_ids", "found_document", "matching_documents"]
 
 PAGE = 100  # the most documents that a server lists at once
 
@@ -17,6 +17,35 @@ PAGE = 100  # the most documents that a server lists at once
 def dataset(dataset_id: str) -> Flow[DataSet]:
     """One by its id."""
     return (yield from ask(lambda client: client.get_dataset(dataset_id)))
+
+
+def dataset_ids(
+    ids: Sequence[str] | None, names: Sequence[str] | None, known: dict[str, str]
+) -> Flow[list[str]]:
+    """Ids of the datasets that are given by ids or by names; of neither, those that the client's scope names.
+
+    ``known`` are ids by name: what is missing is looked up and added, so it must not outlive the scope.
+    Ids outside the scope are left out. Raises ``InvalidRequestError`` if no dataset is named.
+    """
+    if names:
+        return (yield from _looked_up(names, known))
+    scope = yield from ask(lambda client: client.scope)
+    if ids:
+        return [id for id in ids if scope is None or scope.has_dataset(id)]
+    if ids is None and names is None and scope is not None and scope.dataset_ids is not None:
+        return sorted(scope.dataset_ids)
+    raise InvalidRequestError("no dataset: give dataset_ids=[…], dataset_names=[…] or a scope of datasets")
+
+
+def _looked_up(names: Sequence[str], known: dict[str, str]) -> Flow[list[str]]:
+    for name in names:
+        if name not in known:
+            known[name] = (yield from _named(name)).id
+    return [known[name] for name in names]
+
+
+def _named(name: str) -> Flow[DataSet]:
+    return (yield from ask(lambda client: client.get_dataset(name=name)))
 
 
 def found_document(datasets: Sequence[DataSet], document_id: str) -> Flow[Document]:

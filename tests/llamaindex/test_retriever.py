@@ -58,10 +58,9 @@ async def test_similarity_top_k_is_the_number_of_results(
 async def test_datasets_by_name(kb: KnowledgeBase, call: Call) -> None:
     """Names are looked up once; several datasets are searched together."""
     named = retriever(kb, dataset_names=["handbook", "ships"], similarity_threshold=0.0, similarity_top_k=100)
-    assert named._dataset_ids is None
     nodes = await call(named, "retrieve", HARBOUR)
     assert {node.metadata["dataset_id"] for node in nodes} == {kb.dataset_id, kb.ships_id}
-    assert named._dataset_ids == [kb.dataset_id, kb.ships_id]
+    assert named._known == {"handbook": kb.dataset_id, "ships": kb.ships_id}
 
 
 async def test_document_ids(kb: KnowledgeBase, call: Call) -> None:
