@@ -1,4 +1,4 @@
-"""The parsing queue, worked off by one background thread.
+"""The parsing queue, worked off by a background thread.
 
 The queue is the table ``job``, so what ``start`` has acknowledged survives a crash. A document's chunks come with
 their index entries and counters, some hundreds in a transaction, between which others may write; the last ones
@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -28,6 +25,7 @@ from .parsing import Chunk, ParseError
 from .parsing.pool import ParserProcess
 from .problems import InUse, Problem, Refused
 from .store import Row, Store, row, scalar
+from .worker import Worker
 
 __all__ = ["Parser", "start", "stop"]
 
@@ -37,10 +35,10 @@ _PART = 128  # chunks stored in one transaction
 _PAUSE = 0.001  # seconds between two of them, for others to take their turn
 _TELL = 0.3  # seconds between two reports of a document's progress
 _READ, _EMBEDDED = 0.4, 0.9  # progress when the file is read, and when its chunks have their vectors
-_PATIENCE = 5.0  # seconds that closing waits for the current batch
-_RETRY = 0.25  # seconds between two tries for another process's lock
 _LEFT = "SELECT EXISTS (SELECT 1 FROM chunk WHERE document_id = ? AND place IS NOT NULL)"
-_NEXT = "SELECT id, document_id FROM job ORDER BY id LIMIT 1"
+_NEXT = (  # the renamed documents, which have no id there, come first
+    "SELECT NULL AS id, document_id FROM renamed UNION ALL SELECT id, document_id FROM job ORDER BY id LIMIT 1"
+)
 
 
 class _Cancelled(Exception):
@@ -83,67 +81,30 @@ def stop(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str]) -> No
 
 
 class Parser:
-    """Works the queue off in a thread, which lives only while there is something to do."""
+    """Works the queue off, and has the index follow documents that were renamed."""
 
     def __init__(self, store: Store, models: Models) -> None:
         self._tools = _Tools(store, models, ParserProcess())
-        self._store = store
-        self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker(store, "parser", _NEXT, self._do)
 
     def wake(self) -> None:
         """See to it that the queue is worked off."""
-        with self._store.read() as db:
-            if not _has_work(db):
-                return
-        with self._lock:
-            if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(target=self._work, name="ragflow-parser", daemon=True)
-                self._thread.start()
+        self._worker.wake()
 
     def close(self) -> None:
         """Stop after the current batch; what is not finished stays queued, and the process that parses ends.
 
         A thread that waits for an embedding model is left to itself after 5 seconds: it writes nothing any more.
         """
-        self._closing.set()
+        self._worker.stop()
         self._tools.process.close()
-        with self._lock:
-            thread = self._thread
-        if thread is not None:
-            thread.join(_PATIENCE)
+        self._worker.close()
 
-    def _work(self) -> None:
-        while True:
-            try:
-                self._take_turn()
-            except Exception:  # noqa: BLE001 - whatever it was, the queue must go on
-                _log.exception("parsing stopped; trying again in a second")
-                self._closing.wait(1)
-            with self._lock:
-                if self._is_done():
-                    self._thread = None
-                    return
-
-    def _is_done(self) -> bool:
-        if self._closing.is_set():
-            return True
-        with self._store.read() as db:
-            return not _has_work(db)
-
-    def _take_turn(self) -> None:
-        with _sole_parser(self._store.folder) as sole:
-            while sole and not self._closing.is_set():
-                with self._store.read() as db:
-                    renamed, job = renaming.pending(db), row(db, _NEXT)
-                for document_id in renamed:
-                    renaming.follow(self._store, document_id)
-                if job is None:
-                    return
-                _Task(self._tools, self._closing, job).run()
-        if not sole:
-            self._closing.wait(_RETRY)
+    def _do(self, job: Row) -> None:
+        if job["id"] is None:
+            renaming.follow(self._tools.store, job["document_id"])
+        else:
+            _Task(self._tools, self._worker, job).run()
 
 
 @dataclass(frozen=True)
@@ -158,10 +119,10 @@ class _Tools:
 class _Task:
     """The parsing of one document."""
 
-    def __init__(self, tools: _Tools, closing: threading.Event, job: Row) -> None:
+    def __init__(self, tools: _Tools, worker: Worker, job: Row) -> None:
         self._tools = tools
         self._store = tools.store
-        self._closing = closing
+        self._worker = worker
         self._job = job["id"]
         self._document = job["document_id"]
         self._begun = self._told = time.monotonic()
@@ -225,7 +186,7 @@ class _Task:
 
     def _tell(self, progress: float) -> None:
         """Look whether to go on, and let users see the progress of what takes its time."""
-        if self._closing.is_set():
+        if self._worker.is_closing:
             raise _Closing
         if time.monotonic() - self._told < _TELL:
             return
@@ -260,7 +221,7 @@ class _Task:
             chunks.delete_parsed(db, self._row(db))
 
     def _fail(self, reason: str) -> None:
-        if self._closing.is_set():
+        if self._worker.is_closing:
             return
         try:
             with self._store.write() as db:
@@ -285,28 +246,6 @@ class _Task:
     def _set(self, db: apsw.Connection, **values: Any) -> None:
         spent = time.monotonic() - self._begun
         _set(db, self._document, process_duration=spent, progress_msg="\n".join(["", *self._lines]), **values)
-
-
-@contextmanager
-def _sole_parser(folder: Path | None) -> Iterator[bool]:
-    """Whether this is the folder's only parser, for the length of the block or of the process."""
-    if folder is None:
-        yield True
-        return
-    lock = apsw.Connection(str(folder / "parser.lock"))
-    try:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-            sole = True
-        except apsw.BusyError:
-            sole = False
-        yield sole
-    finally:
-        lock.close()
-
-
-def _has_work(db: apsw.Connection) -> bool:
-    return row(db, _NEXT) is not None or bool(renaming.pending(db))
 
 
 def _line(text: str) -> str:

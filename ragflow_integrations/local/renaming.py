@@ -13,7 +13,7 @@ import apsw
 from . import chunks
 from .store import Row, Store, row, rows
 
-__all__ = ["follow", "mark", "pending"]
+__all__ = ["follow", "mark"]
 
 _PART = 128  # chunks that change in one transaction
 _PAUSE = 0.001  # seconds for others to take their turn
@@ -27,11 +27,6 @@ def mark(db: apsw.Connection, document_id: str, old: str, new: str) -> None:
     """Keep that a document has another name than its chunks in the index."""
     sql = "INSERT OR REPLACE INTO renamed(document_id, old, new) VALUES (?, ?, ?)"
     db.execute(sql, (document_id, old, new))
-
-
-def pending(db: apsw.Connection) -> list[str]:
-    """The renamed documents whose chunks have not followed."""
-    return [document_id for (document_id,) in db.execute("SELECT document_id FROM renamed")]
 
 
 def follow(store: Store, document_id: str) -> None:

@@ -22,9 +22,9 @@ _RETRY = 0.25  # seconds between two tries for another process's lock
 class Worker:
     """Does jobs in a thread, which lives only while there are some.
 
-    ``next_job`` is a query for one row; ``do`` does that job so that the query finds it no more, in one transaction:
-    after a crash it is done again or it is done. Among the processes that have the folder open, the one that holds
-    the file ``{name}.lock`` works.
+    ``next_job`` is a query for one row; ``do`` does that job so that the query finds it no more, which it brings about
+    in one transaction: after a crash it is done again or it is done. Among the processes that have the folder open, the
+    one that holds the file ``{name}.lock`` works.
     """
 
     def __init__(self, store: Store, name: str, next_job: str, do: Callable[[Row], None]) -> None:
@@ -42,9 +42,13 @@ class Worker:
                 self._thread = threading.Thread(target=self._work, name=f"ragflow-{self._name}", daemon=True)
                 self._thread.start()
 
+    def stop(self) -> None:
+        """Begin no more jobs."""
+        self._closing.set()
+
     def close(self) -> None:
         """Stop after the current job, which is left to itself after 5 seconds; the others stay queued."""
-        self._closing.set()
+        self.stop()
         with self._lock:
             thread = self._thread
         if thread is not None:

@@ -210,7 +210,7 @@ def test_closing_keeps_the_queue(tmp_path: Path) -> None:
     assert embedder.reached.wait(20)
     closing = threading.Thread(target=engine.close)
     closing.start()
-    while not engine._shared.parser._closing.is_set():
+    while not engine._shared.parser._worker.is_closing:
         threading.Event().wait(0.01)
     embedder.release.set()
     closing.join()
@@ -223,14 +223,14 @@ def test_closing_keeps_the_queue(tmp_path: Path) -> None:
 def test_the_parser_sleeps_when_there_is_nothing_to_do(tmp_path: Path) -> None:
     """No thread is left once the queue is empty, and none is made before there is work."""
     with Engine(tmp_path) as engine:
-        assert engine._shared.parser._thread is None
+        assert engine._shared.parser._worker._thread is None
         document = engine.add_document(engine.create_dataset({"name": "kb"})["id"], "a.txt", b"x")
         parsed(engine, [document["id"]])
         for _ in range(200):
-            if engine._shared.parser._thread is None:
+            if engine._shared.parser._worker._thread is None:
                 break
             threading.Event().wait(0.01)
-        assert engine._shared.parser._thread is None
+        assert engine._shared.parser._worker._thread is None
 
 
 def test_two_processes_share_the_work(tmp_path: Path) -> None:
@@ -312,10 +312,10 @@ def test_closing_does_not_wait_for_a_page_that_never_ends(tmp_path: Path) -> Non
     """close() leaves a document behind that takes minutes to be read; it stays queued."""
     code = """
 import sys, time
-from ragflow_integrations.local import jobs
+from ragflow_integrations.local import worker
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.models import Choice
-jobs._PATIENCE = 0.5
+worker._PATIENCE = 0.5
 engine = Engine(sys.argv[1])
 found = engine.list_documents(sys.argv[2], page=1, page_size=1, orderby="name", desc=True)[0]
 engine.start_parsing([found[0]["id"]])
