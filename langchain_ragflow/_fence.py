@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from langchain_core.documents import Document
 
-from ragflow_integrations.adapting import DATA, Fence
+from ragflow_integrations.adapting import Passage, passages_as_text
 
 __all__ = ["numbered"]
 
 
 def numbered(documents: Sequence[Document]) -> str:
     """The documents as numbered sources, each with its name and between marks."""
-    fence = Fence(document.page_content for document in documents)
-    parts = [f"[{n}] {_source(one)}\n{fence.around(one.page_content)}" for n, one in enumerate(documents, 1)]
-    return "\n\n".join([f"{len(documents)} passages, the best first. {DATA}", *parts])
+    return passages_as_text([_passage(document) for document in documents])
 
 
-def _source(document: Document) -> str:
-    """Where it is from; a name is as little to be trusted as a text and is one quoted line."""
+def _passage(document: Document) -> Passage:
     facts = document.metadata
-    name = json.dumps(facts.get("source", ""), ensure_ascii=False)
-    page = f", page {facts['page']}" if "page" in facts else ""
-    return f"source {name}{page}, document_id {facts.get('document_id')}"
+    name, page = facts.get("source", ""), facts.get("page")
+    return Passage(document.page_content, name, facts.get("document_id"), page)

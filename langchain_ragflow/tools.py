@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Self
 
 from langchain_core.tools import ArgsSchema
 from pydantic import Field, model_validator
 
-from ragflow_integrations import (
-    AgentMessage,
-    Citation,
-    InvalidRequestError,
-    Message,
+from ragflow_integrations.adapting import (
+    Flow,
+    answer_as_text,
+    answered,
+    datasets_as_dicts,
+    document_page,
+    rows_as_text,
 )
-from ragflow_integrations.adapting import DATA, Fence, Flow, ask, found_document
 
 from ._client import STRICT
 from ._convert import document
@@ -55,7 +55,7 @@ class RAGFlowSearchTool(Searching, RAGFlowTool):
 
     def _answer(self, query: str) -> Flow[tuple[str, Any]]:
         documents = yield from self._find(query, {})
-        return (numbered(documents) if documents else "Nothing was found."), documents
+        return numbered(documents), documents
 
 
 class _Ask(Arguments):
@@ -94,25 +94,10 @@ class RAGFlowAskTool(RAGFlowTool):
         return self
 
     def _answer(self, question: str) -> Flow[tuple[str, Any]]:
-        message = yield from self._message(question)
-        documents = [document(chunk) for chunk in message.reference]
-        answer = Fence([message.content]).around(message.content)
-        cited = "\n".join(dict.fromkeys(map(_cited, message.citations())))
-        sources = f"Sources:\n{cited}" if cited else "It cites no source."
-        return f"The assistant answered. {DATA}\n{answer}\n{sources}", documents
-
-    def _message(self, question: str) -> Flow[Message | AgentMessage]:
-        agent_id, chat_id = self.agent_id, self.chat_id
-        if agent_id is not None:
-            return (yield from ask(lambda client: client.agent(agent_id).ask(question)))
-        if chat_id is None:
-            chat_id = (yield from ask(lambda client: client.get_chat(name=self.chat_name))).id
-        return (yield from ask(lambda client: client.chat(chat_id).ask(question)))
-
-
-def _cited(citation: Citation) -> str:
-    name = citation.chunk.document_name if citation.chunk else ""
-    return f"[ID:{citation.index}] {json.dumps(name, ensure_ascii=False)}"
+        message = yield from answered(
+            question, chat_id=self.chat_id, chat_name=self.chat_name, agent_id=self.agent_id
+        )
+        return answer_as_text(message), [document(chunk) for chunk in message.reference]
 
 
 class _Nothing(Arguments):
@@ -134,12 +119,9 @@ class RAGFlowListDatasetsTool(OnDatasets, RAGFlowTool):
     args_schema: ArgsSchema | None = _Nothing
 
     def _answer(self) -> Flow[tuple[str, Any]]:
-        names = ("id", "name", "description", "document_count", "chunk_count")
-        found = yield from self._datasets()
-        rows = [{name: getattr(one, name) for name in names} for one in found]
+        rows = datasets_as_dicts((yield from self._datasets()))
         shown = [{name: value for name, value in row.items() if name != "id"} for row in rows]
-        lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in shown)
-        return f"{len(rows)} datasets. {DATA}\n{Fence([lines]).around(lines)}", rows
+        return rows_as_text(f"{len(rows)} datasets.", shown), rows
 
 
 class _Read(Arguments):
@@ -164,13 +146,6 @@ class RAGFlowReadDocumentTool(OnDatasets, RAGFlowTool):
     """How many passages a page has."""
 
     def _answer(self, document_id: str, page: int = 1) -> Flow[tuple[str, Any]]:
-        held = yield from found_document((yield from self._datasets()), document_id)
-        chunks = yield from ask(lambda _: held.list_chunks(page=page, page_size=self.page_size))
-        total = chunks.total or len(chunks)
-        pages = max(1, -(-total // self.page_size))
-        if page > pages:
-            raise InvalidRequestError(f"page={page}: the document has {pages}")
-        text = "\n\n".join(chunk.content for chunk in chunks)
-        name = json.dumps(held.name, ensure_ascii=False)
-        head = f"Document {name}, page {page} of {pages}. {DATA}"
-        return f"{head}\n{Fence([text]).around(text)}", [document(chunk) for chunk in chunks]
+        datasets = yield from self._datasets()
+        read = yield from document_page(datasets, document_id, page, self.page_size)
+        return read.text, [document(chunk) for chunk in read.chunks]

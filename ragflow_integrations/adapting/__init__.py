@@ -17,28 +17,50 @@ from .fence import DATA, Fence
 from .finding import PAGE, dataset, dataset_ids, found_document, matching_documents
 from .flow import Flow, arun, ask, run, work
 from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
+from .telling import (
+    DocumentPage,
+    Passage,
+    answer_as_text,
+    answered,
+    datasets_as_dicts,
+    document_page,
+    documents_as_dicts,
+    passages_as_text,
+    rows_as_text,
+)
+from .uploading import uploaded
 from .users import agent_id_of, checked_user
 
 __all__ = [
     "DATA",
     "PAGE",
+    "DocumentPage",
     "Fence",
     "Flow",
+    "Passage",
     "Turn",
     "agent_id_of",
+    "answer_as_text",
+    "answered",
     "arun",
     "ask",
     "checked_user",
     "dataset",
     "dataset_ids",
+    "datasets_as_dicts",
+    "document_page",
+    "documents_as_dicts",
     "found_document",
     "matching_documents",
     "memories_as_dicts",
     "memories_as_text",
+    "passages_as_text",
     "recalled",
     "remembered",
+    "rows_as_text",
     "run",
     "together",
     "turns_of",
+    "uploaded",
     "work",
 ]
