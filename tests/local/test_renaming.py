@@ -10,6 +10,7 @@ import pytest
 
 from ragflow_integrations.local import renaming
 from ragflow_integrations.local.engine import Engine, Retrieval
+from ragflow_integrations.local.store import rows
 from ragflow_integrations.local.words import words
 from tests.local.knowledge import LONG_TEXT, check_truth, filled, finished, parsed
 
@@ -36,7 +37,7 @@ def test_the_search_follows(tmp_path: Path, keywords: tuple[str, ...]) -> None:
             terms = [text for (text,) in db.execute("SELECT terms FROM chunk_index")]
             assert len(terms) > 100
             assert all("crocodil" in text and "hippopotamu" not in text for text in terms)
-            assert renaming.pending(db) == []
+            assert rows(db, "SELECT * FROM renamed") == []
         check_truth(engine)
 
 
