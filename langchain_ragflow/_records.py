@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 from langchain_core.documents import Document
 
-from ragflow_integrations import InvalidRequestError
+from ragflow_integrations import DataSet, InvalidRequestError
+from ragflow_integrations import Document as Stored
+from ragflow_integrations.adapting import (
+    Flow,
+    Record,
+    ask,
+    checked_metadata,
+    kept,
+    listed,
+    mark,
+    named,
+    record,
+    together,
+)
 
-__all__ = ["KEPT_AS", "Record", "id_of", "prefix", "records", "restored"]
+__all__ = ["KEPT_AS", "all_ours", "read", "records", "restored", "versions"]
 
 KEPT_AS = "langchain_document"
-"""The key of RAGFlow's ``meta_fields`` that holds id and metadata as JSON, since it keeps texts and numbers only."""
-
-
-class Record(NamedTuple):
-    """What RAGFlow is given for a document."""
-
-    id: str
-    name: str
-    content: str
-    meta_fields: dict[str, Any]
+"""The key of RAGFlow's ``meta_fields`` that holds id and metadata."""
 
 
 def records(documents: Iterable[Document], ids: Iterable[str | None]) -> list[Record]:
@@ -35,21 +37,32 @@ def records(documents: Iterable[Document], ids: Iterable[str | None]) -> list[Re
     return [_record(number, *pair) for number, pair in enumerate(zip(documents, ids, strict=True))]
 
 
-def prefix(id: str) -> str:
-    """What the names of an id's documents begin with; names are found at once, metadata is indexed first."""
-    return f"{hashlib.sha256(id.encode()).hexdigest()[:32]}-"
-
-
 def restored(meta_fields: Mapping[str, Any] | None, content: str) -> Document | None:
     """The document with this metadata; ``None`` if it is none of LangChain's."""
-    kept = _kept(meta_fields)
-    return None if kept is None else Document(id=kept["id"], page_content=content, metadata=kept["metadata"])
+    found = _kept(meta_fields)
+    return (
+        None if found is None else Document(id=found["id"], page_content=content, metadata=found["metadata"])
+    )
 
 
-def id_of(meta_fields: Mapping[str, Any] | None) -> str | None:
-    """The id that LangChain gave it."""
-    kept = _kept(meta_fields)
-    return None if kept is None else str(kept["id"])
+def versions(dataset: DataSet, ids: Iterable[str]) -> Flow[list[list[Stored]]]:
+    """For each id what is there of it, the newest first: several only while one replaces another."""
+    return together(named(dataset, mark(id)) for id in dict.fromkeys(ids))
+
+
+def all_ours(dataset: DataSet) -> Flow[list[Stored]]:
+    """What LangChain added."""
+    return [one for one in (yield from listed(dataset)) if _kept(one.meta_fields) is not None]
+
+
+def read(dataset: DataSet, id: str) -> Flow[Document | None]:
+    """The document with this id; ``None`` if there is none."""
+    for version in (yield from named(dataset, mark(id))):
+        found = _kept(version.meta_fields)
+        if found is not None and found["id"] == id:
+            content = yield from ask(lambda _, version=version: version.download())  # type: ignore[misc]
+            return restored(version.meta_fields, content.decode())
+    return None
 
 
 def _record(number: int, document: Document, id: Any) -> Record:
@@ -59,44 +72,10 @@ def _record(number: int, document: Document, id: Any) -> Record:
     if not document.page_content.strip():
         raise InvalidRequestError(f"{where}: page_content is blank: RAGFlow keeps no chunk without text")
     id = id or str(uuid4())
-    name = f"{prefix(id)}{uuid4().hex[:8]}.txt"  # each version of a document has a name of its own
-    return Record(id, name, document.page_content, _meta_fields(where, id, document.metadata))
-
-
-def _meta_fields(where: str, id: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    kept = json.dumps({"id": id, "metadata": _checked(where, metadata)}, ensure_ascii=False)
-    return {**_for_filters(metadata), KEPT_AS: kept}
-
-
-def _checked(where: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name, value in metadata.items():
-        try:
-            same = json.loads(json.dumps(value, allow_nan=False)) == value
-        except (TypeError, ValueError):
-            same = False
-        if not same:
-            raise InvalidRequestError(
-                f"{where}: metadata[{name!r}]={value!r} is no JSON and would not come back as it is: give texts, "
-                "numbers, booleans, None, and lists and dicts of these"
-            )
-    return metadata
-
-
-def _for_filters(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What RAGFlow can search by, all as texts: its index refuses a field that is now a number, now a text."""
-    found = {}
-    for name, value in metadata.items():
-        texts = [str(each) for each in (value if isinstance(value, list) else [value]) if _is_plain(each)]
-        if name.strip() and texts:
-            found[name] = texts if isinstance(value, list) else texts[0]
-    return found
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (str, int, float)) and bool(str(value).strip())
+    keep = {"id": id, "metadata": checked_metadata(where, document.metadata)}
+    return record(id, document.page_content, document.metadata, marks=[mark(id)], key=KEPT_AS, keep=keep)
 
 
 def _kept(meta_fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    text = (meta_fields or {}).get(KEPT_AS)
-    kept = json.loads(text) if isinstance(text, str) else None
-    return kept if isinstance(kept, dict) and kept.keys() == {"id", "metadata"} else None
+    found = kept(meta_fields, KEPT_AS)
+    return found if found is not None and found.keys() == {"id", "metadata"} else None

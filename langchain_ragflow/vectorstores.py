@@ -18,12 +18,11 @@ from ragflow_integrations import (
     NotFoundError,
     UnsupportedError,
 )
-from ragflow_integrations.adapting import Flow, arun, ask, run, together
+from ragflow_integrations.adapting import Flow, arun, ask, removed, run, together, written
 
 from ._client import STRICT, Connected
 from ._convert import document
-from ._keeping import all_ours, read, removed, versions, written
-from ._records import records, restored
+from ._records import all_ours, read, records, restored, versions
 from ._search import METADATA_SINCE, Searching
 
 __all__ = ["RAGFlowVectorStore"]

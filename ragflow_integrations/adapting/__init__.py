@@ -16,6 +16,8 @@ from .concurrency import together
 from .fence import DATA, Fence
 from .finding import PAGE, dataset, dataset_ids, found_document, matching_documents
 from .flow import Flow, arun, ask, run, work
+from .keeping import listed, named, removed, written
+from .records import Record, checked_metadata, kept, mark, record
 from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
 from .telling import (
     DocumentPage,
@@ -38,12 +40,14 @@ __all__ = [
     "Fence",
     "Flow",
     "Passage",
+    "Record",
     "Turn",
     "agent_id_of",
     "answer_as_text",
     "answered",
     "arun",
     "ask",
+    "checked_metadata",
     "checked_user",
     "dataset",
     "dataset_ids",
@@ -51,16 +55,23 @@ __all__ = [
     "document_page",
     "documents_as_dicts",
     "found_document",
+    "kept",
+    "listed",
+    "mark",
     "matching_documents",
     "memories_as_dicts",
     "memories_as_text",
+    "named",
     "passages_as_text",
     "recalled",
+    "record",
     "remembered",
+    "removed",
     "rows_as_text",
     "run",
     "together",
     "turns_of",
     "uploaded",
     "work",
+    "written",
 ]

@@ -1,0 +1,78 @@
+"""What a vector store keeps as documents of RAGFlow: names made of ids, metadata that comes back exactly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from .. import InvalidRequestError
+
+__all__ = ["Record", "checked_metadata", "kept", "mark", "record"]
+
+
+class Record(NamedTuple):
+    """A text with its id as RAGFlow is given it."""
+
+    id: str
+    name: str
+    content: str
+    meta_fields: dict[str, Any]
+
+
+def record(
+    id: str, content: str, metadata: Mapping[str, Any], *, marks: list[str], key: str, keep: Mapping[str, Any]
+) -> Record:
+    """A new version of what has this id: each version has a name of its own, which begins with the ``marks``.
+
+    ``keep`` is kept exactly, as JSON under the ``key`` of ``meta_fields``, which take texts and numbers only; those of
+    ``metadata`` that RAGFlow can search by stand beside it.
+    """
+    name = f"{''.join(marks)}{uuid4().hex[:8]}.txt"
+    return Record(id, name, content, {**_searchable(metadata), key: json.dumps(keep, ensure_ascii=False)})
+
+
+def mark(id: str) -> str:
+    """What names have for an id. Names are found at once, while metadata is indexed first."""
+    return f"{hashlib.sha256(id.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}-"
+
+
+def kept(meta_fields: Mapping[str, Any] | None, key: str) -> dict[str, Any] | None:
+    """What was kept under a key; ``None`` if nothing was."""
+    text = (meta_fields or {}).get(key)
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except ValueError:  # a user's own field of this name
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def checked_metadata(where: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata; ``InvalidRequestError`` if it would not come back as it is."""
+    for name, value in metadata.items():
+        try:
+            same = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise InvalidRequestError(
+                f"{where}: metadata[{name!r}]={value!r} is no JSON and would not come back as it is: give texts, "
+                "numbers, booleans, None, and lists and dicts of these"
+            )
+    return metadata
+
+
+def _searchable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What RAGFlow can search by, all as texts: its index refuses a field that is now a number, now a text."""
+    found = {}
+    for name, value in metadata.items():
+        texts = [str(each) for each in (value if isinstance(value, list) else [value]) if _is_plain(each)]
+        if name.strip() and texts:
+            found[name] = texts if isinstance(value, list) else texts[0]
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and bool(str(value).strip())
