@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .document_loaders import RAGFlowBlobLoader, RAGFlowLoader
     from .filters import RAGFlowCondition, RAGFlowFilter
     from .memory_tools import RAGFlowMemorySearchTool, RAGFlowRememberTool
+    from .middleware import RAGFlowMemoryMiddleware, RAGFlowRetrievalMiddleware
     from .retrievers import RAGFlowRetriever
     from .toolkits import RAGFlowToolkit
     from .tools import RAGFlowAskTool, RAGFlowListDatasetsTool, RAGFlowReadDocumentTool, RAGFlowSearchTool
@@ -38,9 +39,11 @@ _HOME_OF = {
     "RAGFlowFilter": "filters",
     "RAGFlowListDatasetsTool": "tools",
     "RAGFlowLoader": "document_loaders",
+    "RAGFlowMemoryMiddleware": "middleware",
     "RAGFlowMemorySearchTool": "memory_tools",
     "RAGFlowReadDocumentTool": "tools",
     "RAGFlowRememberTool": "memory_tools",
+    "RAGFlowRetrievalMiddleware": "middleware",
     "RAGFlowRetriever": "retrievers",
     "RAGFlowSearchTool": "tools",
     "RAGFlowToolkit": "toolkits",
@@ -59,9 +62,11 @@ __all__ = [
     "RAGFlowFilter",
     "RAGFlowListDatasetsTool",
     "RAGFlowLoader",
+    "RAGFlowMemoryMiddleware",
     "RAGFlowMemorySearchTool",
     "RAGFlowReadDocumentTool",
     "RAGFlowRememberTool",
+    "RAGFlowRetrievalMiddleware",
     "RAGFlowRetriever",
     "RAGFlowSearchTool",
     "RAGFlowToolkit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -75,11 +75,12 @@ def recalled(
     )
 
 
-def memories_as_text(found: Sequence[MemoryMessage]) -> str:
-    """Memories as a model is given them: numbered, and between marks."""
-    fence = Fence(message.content or "" for message in found)
-    parts = [f"[{n}]\n{fence.around(one.content or '')}" for n, one in enumerate(found, 1)]
-    return "\n\n".join([f"{len(found)} memories, the best first. {DATA}", *parts])
+def memories_as_text(found: Sequence[MemoryMessage | Mapping[str, Any]]) -> str:
+    """Memories as a model is given them: numbered, and between marks. They may be ``memories_as_dicts``."""
+    texts = [message["content"] or "" for message in found]
+    fence = Fence(texts)
+    parts = [f"[memory {n}]\n{fence.around(text)}" for n, text in enumerate(texts, 1)]
+    return "\n\n".join([f"{len(texts)} memories, the best first. {DATA}", *parts])
 
 
 def memories_as_dicts(found: Iterable[MemoryMessage]) -> list[dict[str, Any]]:

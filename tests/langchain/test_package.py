@@ -25,6 +25,20 @@ def test_without_langchain_the_import_says_what_to_install() -> None:
     )
 
 
+def test_without_langchains_agents_the_import_says_what_to_install() -> None:
+    """What needs them names the extra they come with; everything else is there."""
+    missing = "import sys; sys.modules['langchain'] = sys.modules['langgraph'] = None\n"
+    done = run(f"{missing}from langchain_ragflow import RAGFlowRetriever, RAGFlowMemoryMiddleware")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: middleware needs langchain and langgraph: pip install 'ragflow-integrations[agents]'"
+    )
+    done = run(f"{missing}from langchain_ragflow import *")
+    assert done.returncode == 1
+    done = run(f"{missing}from langchain_ragflow import RAGFlowRetriever, RAGFlowToolkit")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_importing_the_package_loads_nothing_heavy() -> None:
     """LangChain is imported with the first class, the local engine never."""
     done = run("import sys, langchain_ragflow\nprint(*sys.modules)")
