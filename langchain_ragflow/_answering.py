@@ -15,11 +15,10 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, RAGFlow
-from ragflow_integrations.adapting import Flow, arun, run
+from ragflow_integrations.adapting import Flow, Reader, arun, run
 
 from ._citations import register
 from ._client import STRICT, Connected
-from ._completions import Reader
 from ._convert import AnswerChunks, answer
 from ._run import called_with
 

@@ -11,11 +11,10 @@ from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, PrivateAttr, model_validator
 
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, RAGFlow
-from ragflow_integrations.adapting import Flow, ask
+from ragflow_integrations.adapting import Completions, Flow, Messages, ask
 
 from ._answering import Answering, Asked
 from ._client import STRICT, for_call
-from ._completions import Completions, Messages
 from ._convert import history, last_question
 
 __all__ = ["ChatRAGFlow", "ChatRAGFlowAgent"]

@@ -1,9 +1,10 @@
-"""A chat assistant of the server as what answers a query."""
+"""What answers a query on the server: a chat assistant or a search application, asked without a session."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from llama_index.core.base.response.schema import (
     RESPONSE_TYPE,
@@ -16,47 +17,55 @@ from llama_index.core.callbacks.schema import CBEventType, EventPayload
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from ragflow_integrations import AsyncChat, AsyncRAGFlow, Chat, InvalidRequestError, Message, RAGFlow
+from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, RAGFlow, UnsupportedError
+from ragflow_integrations.adapting import Flow, Messages, arun, ask, run
 
+from ._answers import Asked, Reply, apieces, awhole, checked_question, pieces, whole
 from ._client import Connection
-from .citations import cite, flag
-from .nodes import to_node
+from .citations import CitationStyle
 from .retriever import RAGFlowRetriever
 
-__all__ = ["ChatAnswers"]
+__all__ = ["ChatAnswers", "Manner", "SearchAnswers", "ServerAnswers"]
 
 _DEFAULT_TOP_N = 6  # RAGFlow's, for a chat that does not tell
 
 
-class ChatAnswers:
-    """A chat assistant of the server, asked without a session; methods as ``RetrieverQueryEngine`` has them."""
+class Manner(NamedTuple):
+    """How an answer is handed out."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        chat_id: str | None,
-        chat_name: str | None,
-        streaming: bool,
-        callback_manager: CallbackManager,
-    ) -> None:
+    streaming: bool
+    style: CitationStyle
+    cited_only: bool
+
+
+class ServerAnswers(ABC):
+    """Answers that the server makes; methods as ``RetrieverQueryEngine`` has them."""
+
+    def __init__(self, connection: Connection, manner: Manner, callback_manager: CallbackManager) -> None:
         self._connection = connection
-        self._chat_id = chat_id
-        self._chat_name = chat_name or ""
-        self._streaming = streaming
+        self._manner = manner
         self._callback_manager = callback_manager
+
+    @abstractmethod
+    def _asked(self, question: str, documents: list[str] | None, told: dict[str, Any]) -> Flow[Asked]:
+        """How to ask, of these documents only if given; ``told`` is what the response's metadata begin with."""
+
+    @abstractmethod
+    def _settings(self) -> Flow[dict[str, Any]]:
+        """The arguments of a retriever that finds what answers rest on; without ``dataset_ids`` there is nothing."""
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        with self._callback_manager.event(CBEventType.QUERY, payload=_asked(query_bundle)) as event:
-            response = self._respond(_Reply(query_bundle))
+        with self._callback_manager.event(CBEventType.QUERY, payload=_payload(query_bundle)) as event:
+            response = self._respond(query_bundle)
             event.on_end(payload={EventPayload.RESPONSE: response})
         return response
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        with self._callback_manager.event(CBEventType.QUERY, payload=_asked(query_bundle)) as event:
-            response = await self._arespond(_Reply(query_bundle))
+        with self._callback_manager.event(CBEventType.QUERY, payload=_payload(query_bundle)) as event:
+            response = await self._arespond(query_bundle)
             event.on_end(payload={EventPayload.RESPONSE: response})
         return response
 
@@ -66,7 +75,7 @@ class ChatAnswers:
         nodes: list[NodeWithScore],
         additional_source_nodes: Sequence[NodeWithScore] | None = None,
     ) -> RESPONSE_TYPE:
-        return self._respond(_Reply(query_bundle, _documents(nodes), additional_source_nodes or ()))
+        return self._respond(query_bundle, _documents(nodes), additional_source_nodes or ())
 
     async def asynthesize(
         self,
@@ -74,150 +83,158 @@ class ChatAnswers:
         nodes: list[NodeWithScore],
         additional_source_nodes: Sequence[NodeWithScore] | None = None,
     ) -> RESPONSE_TYPE:
-        return await self._arespond(_Reply(query_bundle, _documents(nodes), additional_source_nodes or ()))
+        return await self._arespond(query_bundle, _documents(nodes), additional_source_nodes or ())
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         client = self._connection.scoped()
-        chat = client.get_chat(self._find_chat(client))
-        return self._retriever(chat, client=client).retrieve(query_bundle) if chat.dataset_ids else []
+        settings = run(self._settings(), client)
+        return self._retriever(settings, client=client).retrieve(query_bundle) if settings else []
 
     async def aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         client = await self._connection.ascoped()
-        chat = await client.get_chat(await self._afind_chat(client))
+        settings = await arun(self._settings(), client)
         return (
-            await self._retriever(chat, async_client=client).aretrieve(query_bundle)
-            if chat.dataset_ids
-            else []
+            await self._retriever(settings, async_client=client).aretrieve(query_bundle) if settings else []
         )
 
-    def _respond(self, reply: _Reply) -> RESPONSE_TYPE:
-        client = self._connection.scoped()
-        chat = client.chat(self._find_chat(client))
-        reply.metadata["chat_id"] = chat.id
-        if self._streaming:
-            return StreamingResponse(reply.stream(chat), reply.source_nodes, reply.metadata)
-        text = reply.ask(chat)
-        return Response(text, reply.source_nodes, reply.metadata)
-
-    async def _arespond(self, reply: _Reply) -> RESPONSE_TYPE:
-        client = await self._connection.ascoped()
-        chat = client.chat(await self._afind_chat(client))
-        reply.metadata["chat_id"] = chat.id
-        if self._streaming:
-            return AsyncStreamingResponse(reply.astream(chat), reply.source_nodes, reply.metadata)
-        text = await reply.aask(chat)
-        return Response(text, reply.source_nodes, reply.metadata)
-
-    def _find_chat(self, client: RAGFlow) -> str:
-        return self._chat_id or self._keep(client.get_chat(name=self._chat_name).id)
-
-    async def _afind_chat(self, client: AsyncRAGFlow) -> str:
-        return self._chat_id or self._keep((await client.get_chat(name=self._chat_name)).id)
-
-    def _keep(self, chat_id: str) -> str:
-        """For the next question, unless that may be another user's, to whom the name is another chat."""
-        if not self._connection.scope_varies:
-            self._chat_id = chat_id
-        return chat_id
-
-    def _retriever(self, chat: Chat | AsyncChat, **clients: Any) -> RAGFlowRetriever:
-        prompt = chat.prompt_config or {}
-        return RAGFlowRetriever(
-            chat.dataset_ids,
-            similarity_top_k=chat.top_n or _DEFAULT_TOP_N,
-            candidate_top_k=chat.top_k,
-            similarity_threshold=chat.similarity_threshold,
-            vector_similarity_weight=chat.vector_similarity_weight,
-            rerank_id=chat.rerank_id or None,
-            keyword=prompt.get("keyword") or None,
-            cross_languages=prompt.get("cross_languages") or None,
-            use_kg=prompt.get("use_kg") or None,
-            toc_enhance=prompt.get("toc_enhance") or None,
-            callback_manager=self._callback_manager,
-            **clients,
-        )
-
-
-class _Reply:
-    """One question and what comes back: the text is handed out, the sources are filled in at its end.
-
-    ``documents`` confine the answer to these (``None``: all of the chat's; ``[]``: nothing is asked).
-    """
-
-    def __init__(
+    def _respond(
         self,
         query_bundle: QueryBundle,
         documents: list[str] | None = None,
         additional: Sequence[NodeWithScore] = (),
+    ) -> RESPONSE_TYPE:
+        reply, client = self._reply(additional), self._connection.scoped()
+        asked = run(self._asked_for(query_bundle, documents, reply), client)
+        if self._manner.streaming:
+            return StreamingResponse(pieces(asked, client, reply), reply.source_nodes, reply.metadata)
+        return Response(whole(asked, client, reply), reply.source_nodes, reply.metadata)
+
+    async def _arespond(
+        self,
+        query_bundle: QueryBundle,
+        documents: list[str] | None = None,
+        additional: Sequence[NodeWithScore] = (),
+    ) -> RESPONSE_TYPE:
+        reply, client = self._reply(additional), await self._connection.ascoped()
+        asked = await arun(self._asked_for(query_bundle, documents, reply), client)
+        if self._manner.streaming:
+            return AsyncStreamingResponse(apieces(asked, client, reply), reply.source_nodes, reply.metadata)
+        return Response(await awhole(asked, client, reply), reply.source_nodes, reply.metadata)
+
+    def _asked_for(
+        self, query_bundle: QueryBundle, documents: list[str] | None, reply: Reply
+    ) -> Flow[Asked | None]:
+        """``None`` where there is no document to answer from: told to the server, none would mean all."""
+        question = checked_question(query_bundle.query_str)
+        if documents == []:
+            return None
+        return (yield from self._asked(question, documents, reply.metadata))
+
+    def _reply(self, additional: Sequence[NodeWithScore]) -> Reply:
+        return Reply({"session_id": None}, self._manner.style, self._manner.cited_only, additional)
+
+    def _retriever(self, settings: dict[str, Any], **clients: Any) -> RAGFlowRetriever:
+        return RAGFlowRetriever(**settings, **clients, callback_manager=self._callback_manager)
+
+
+class ChatAnswers(ServerAnswers):
+    """A chat assistant's."""
+
+    def __init__(
+        self,
+        chat_id: str | None,
+        chat_name: str | None,
+        connection: Connection,
+        manner: Manner,
+        callback_manager: CallbackManager,
     ) -> None:
-        self.source_nodes: list[NodeWithScore] = []
-        self.metadata: dict[str, Any] = {
-            "chat_id": "",
-            "session_id": None,
-            "citations": [],
-            "cited_node_ids": [],
+        super().__init__(connection, manner, callback_manager)
+        self._chat = ChatId(chat_id, chat_name, connection)
+
+    def _asked(self, question: str, documents: list[str] | None, told: dict[str, Any]) -> Flow[Asked]:
+        chat_id = yield from self._chat.found()
+        told["chat_id"] = chat_id
+        options = {"doc_ids": ",".join(documents)} if documents else {}
+
+        def call(client: RAGFlow | AsyncRAGFlow, stream: bool) -> Any:
+            chat: Any = client.chat(chat_id)
+            return chat.ask(question, stream=stream, **options)
+
+        return Asked(call, Messages())
+
+    def _settings(self) -> Flow[dict[str, Any]]:
+        chat_id = yield from self._chat.found()
+        chat = yield from ask(lambda client: client.get_chat(chat_id))
+        if not chat.dataset_ids:
+            return {}
+        prompt = chat.prompt_config or {}
+        return {
+            "dataset_ids": chat.dataset_ids,
+            "similarity_top_k": chat.top_n or _DEFAULT_TOP_N,
+            "candidate_top_k": chat.top_k,
+            "similarity_threshold": chat.similarity_threshold,
+            "vector_similarity_weight": chat.vector_similarity_weight,
+            "rerank_id": chat.rerank_id or None,
+            **_switches(prompt, "keyword", "cross_languages", "use_kg", "toc_enhance"),
         }
-        self._question = query_bundle.query_str
-        if not self._question.strip():
-            raise InvalidRequestError(f"question={self._question!r}: give a text that is not empty")
-        self._documents = documents
-        self._additional = additional
-
-    def ask(self, chat: Chat) -> str:
-        if self._documents == []:
-            return self._finish("", Message())
-        message = chat.ask(self._question, **self._options())
-        return self._finish(message.content, message)
-
-    async def aask(self, chat: AsyncChat) -> str:
-        if self._documents == []:
-            return self._finish("", Message())
-        message = await chat.ask(self._question, **self._options())
-        return self._finish(message.content, message)
-
-    def stream(self, chat: Chat) -> Generator[str, None, None]:
-        if self._documents == []:
-            self._finish("", Message())
-            return
-        pieces = list[str]()
-        with chat.ask(self._question, stream=True, **self._options()) as stream:
-            for message in stream:
-                pieces.append(message.content)
-                if message.final:
-                    self._finish("".join(pieces), message)
-                if message.content:
-                    yield message.content
-
-    async def astream(self, chat: AsyncChat) -> AsyncGenerator[str, None]:
-        if self._documents == []:
-            self._finish("", Message())
-            return
-        pieces = list[str]()
-        async with await chat.ask(self._question, stream=True, **self._options()) as stream:
-            async for message in stream:
-                pieces.append(message.content)
-                if message.final:
-                    self._finish("".join(pieces), message)
-                if message.content:
-                    yield message.content
-
-    def _options(self) -> dict[str, Any]:
-        return {"doc_ids": ",".join(self._documents)} if self._documents else {}
-
-    def _finish(self, text: str, message: Message) -> str:
-        nodes = [to_node(chunk) for chunk in message.reference]
-        cited = cite(text, nodes)
-        flag(nodes, cited)
-        self.source_nodes += [*nodes, *self._additional]
-        self.metadata.update(
-            session_id=message.session_id, citations=cited.citations, cited_node_ids=cited.node_ids
-        )
-        if cited.unresolved:
-            self.metadata["unresolved_citations"] = cited.unresolved
-        return text
 
 
-def _asked(query_bundle: QueryBundle) -> dict[str, Any]:
+class SearchAnswers(ServerAnswers):
+    """A search application's."""
+
+    def __init__(
+        self, search_id: str, connection: Connection, manner: Manner, callback_manager: CallbackManager
+    ) -> None:
+        super().__init__(connection, manner, callback_manager)
+        self._search_id = search_id
+
+    def _asked(self, question: str, documents: list[str] | None, told: dict[str, Any]) -> Flow[Asked]:
+        if documents:
+            raise UnsupportedError(
+                "synthesize: a search application cannot be confined to the documents of some nodes; "
+                "a chat assistant can (chat_id=), and an llm= answers from any nodes"
+            )
+        search: Any = yield from ask(lambda client: client.get_search(self._search_id))
+        told["search_id"] = self._search_id
+        return Asked(lambda _, stream: search.ask(question, stream=stream), Messages())
+
+    def _settings(self) -> Flow[dict[str, Any]]:
+        search = yield from ask(lambda client: client.get_search(self._search_id))
+        config = search.search_config
+        if not config.get("kb_ids"):
+            return {}
+        return {
+            "dataset_ids": config["kb_ids"],
+            "document_ids": config.get("doc_ids") or None,
+            "candidate_top_k": config.get("top_k"),
+            "similarity_threshold": config.get("similarity_threshold"),
+            "vector_similarity_weight": config.get("vector_similarity_weight"),
+            **_switches(config, "rerank_id", "keyword", "cross_languages", "use_kg"),
+        }
+
+
+class ChatId:
+    """The id of a chat assistant that was given by its id or its name."""
+
+    def __init__(self, chat_id: str | None, chat_name: str | None, connection: Connection) -> None:
+        self._id, self._name, self._connection = chat_id, chat_name or "", connection
+
+    def found(self) -> Flow[str]:
+        """It is looked up once, unless the next question may be another user's, to whom the name is another chat."""
+        if self._id is not None:
+            return self._id
+        chat_id = (yield from ask(lambda client: client.get_chat(name=self._name))).id
+        if not self._connection.scope_varies:
+            self._id = chat_id
+        return chat_id
+
+
+def _switches(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """What is switched on."""
+    return {name: config[name] for name in names if config.get(name)}
+
+
+def _payload(query_bundle: QueryBundle) -> dict[str, Any]:
     return {EventPayload.QUERY_STR: query_bundle.query_str}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
+from typing import Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -23,9 +24,10 @@ from pydantic import SecretStr
 
 from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, Scope
 
-from ._chat import ChatAnswers
+from ._chat import ChatAnswers, Manner, SearchAnswers, ServerAnswers
 from ._client import NO_SETTINGS, Connected, Connection
 from ._run import OfRun
+from .citations import CitationStyle, check_style
 from .retriever import RAGFlowRetriever
 
 __all__ = ["RAGFlowQueryEngine"]
@@ -37,22 +39,28 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
     """Answers questions from RAGFlow's datasets, with the source nodes of each answer.
 
     Who answers: the chat assistant ``chat_id`` or ``chat_name``, with its own datasets, prompt and model
-    (``POST /api/v1/chat/completions``; nothing is stored on the server); or ``llm`` (default
-    ``Settings.llm``) from what ``retriever``, or a ``RAGFlowRetriever`` on ``dataset_ids``,
-    ``dataset_names`` or the datasets that ``scope`` names, finds.
+    (``POST /api/v1/chat/completions``; nothing is stored on the server); the search application ``search_id``
+    (servers from v0.25.1); or ``llm`` (default ``Settings.llm``) from what ``retriever``, or a
+    ``RAGFlowRetriever`` on ``dataset_ids``, ``dataset_names`` or the datasets that ``scope`` names, finds.
 
-    An assistant's answer has all chunks it was given as ``source_nodes``: ``[ID:n]`` in the text cites the
-    n-th, from 0. ``response.metadata`` holds ``chat_id``, ``session_id``, ``citations`` (``index``,
-    ``start``, ``end`` of the marker in the text, ``node_id``), ``cited_node_ids`` and, if there are any,
-    ``unresolved_citations``, markers beyond the sources; each node's metadata says ``cited`` and
-    ``citation_index``. An ``llm`` answers as in LlamaIndex's ``RetrieverQueryEngine``.
+    **Citations.** An answer of the server has all chunks it was given as ``source_nodes``: ``[ID:n]`` in the text
+    cites the n-th, from 0. ``citation_style`` writes that otherwise: ``"numeric"`` as ``[n+1]``, ``"markdown"`` as
+    footnotes ``[^n+1]`` with the documents at the end, ``"none"`` not at all; streamed or whole, the text is the
+    same. ``cited_only`` leaves only the cited nodes; their numbers stay, as ``metadata["citation_index"]``.
+
+    ``response.metadata`` holds ``chat_id`` or ``search_id``, ``session_id``, ``citations`` (``index``, the source's
+    place, ``start`` and ``end`` of the marker in the response's text, ``node_id``), ``cited_node_ids``, and where
+    there are any ``unresolved_citations`` (markers beyond the sources), ``reasoning``, ``usage`` and ``documents``
+    (how many chunks of each); an answer that the server changed after streaming it, as ``final_text`` with
+    ``final_citations``. Each node's metadata says ``cited`` and ``citation_index``. An ``llm`` answers as in
+    LlamaIndex's ``RetrieverQueryEngine``.
 
     ``streaming=True`` gives a ``StreamingResponse``, ``aquery`` an ``AsyncStreamingResponse``: the question
     is sent when the first piece is asked for, source nodes and metadata are filled in when the last is
     there, and ``response_gen.close()`` (``aclose()``) breaks the answer off.
 
-    Which server and ``scope``: as ``RAGFlowRetriever``. Raises ``ConfigurationError`` for arguments that make no sense;
-    asking raises ``InvalidRequestError`` for an empty question and ``NotFoundError`` for an unknown chat.
+    Which server and ``scope``: as ``RAGFlowRetriever``. Raises ``ConfigurationError`` for arguments that make no
+    sense; asking raises ``InvalidRequestError`` for an empty question and ``NotFoundError`` for an unknown chat.
     """
 
     def __init__(
@@ -60,11 +68,14 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
         *,
         chat_id: str | None = None,
         chat_name: str | None = None,
+        search_id: str | None = None,
         retriever: BaseRetriever | None = None,
         dataset_ids: Sequence[str] | None = None,
         dataset_names: Sequence[str] | None = None,
         llm: LLM | None = None,
         streaming: bool = False,
+        citation_style: CitationStyle = "ragflow",
+        cited_only: bool = False,
         client: RAGFlow | None = None,
         async_client: AsyncRAGFlow | None = None,
         base_url: str | None = None,
@@ -74,7 +85,11 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
         scope: Scope | OfRun[Scope] | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
-        _check_who(chat_id, chat_name, retriever, dataset_ids, dataset_names, llm, scope)
+        served = {"chat_id": chat_id, "chat_name": chat_name, "search_id": search_id}
+        found = {"retriever": retriever, "dataset_ids": dataset_ids, "dataset_names": dataset_names}
+        manner = Manner(streaming, check_style(citation_style), cited_only)
+        _check_who(served, found, llm, scope)
+        _check_citing(served, manner)
         tail = (client, async_client, base_url, api_key, timeout, max_retries, scope)
         if retriever is not None and tail != (None, None, *NO_SETTINGS, None):
             raise ConfigurationError(
@@ -83,9 +98,11 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
         callback_manager = callback_manager or Settings.callback_manager
         super().__init__(callback_manager=callback_manager)
         self._connection = None if retriever is not None else Connection(*tail)
-        self._answers: ChatAnswers | RetrieverQueryEngine
-        if self._connection is not None and (chat_id is not None or chat_name is not None):
-            self._answers = ChatAnswers(self._connection, chat_id, chat_name, streaming, callback_manager)
+        self._answers: ServerAnswers | RetrieverQueryEngine
+        if self._connection is not None and search_id is not None:
+            self._answers = SearchAnswers(search_id, self._connection, manner, callback_manager)
+        elif self._connection is not None and (chat_id is not None or chat_name is not None):
+            self._answers = ChatAnswers(chat_id, chat_name, self._connection, manner, callback_manager)
         else:
             self._answers = RetrieverQueryEngine.from_args(
                 retriever or self._retriever_on(dataset_ids, dataset_names, callback_manager),
@@ -122,7 +139,7 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         """What the answer would rest on.
 
-        For a chat: what retrieval finds with the chat's own settings, except its metadata filter.
+        For a chat or a search application: what retrieval finds with its own settings, except its metadata filter.
         """
         return self._answers.retrieve(query_bundle)
 
@@ -139,7 +156,8 @@ class RAGFlowQueryEngine(Connected, BaseQueryEngine):
         """An answer from these nodes.
 
         A chat retrieves for itself, so it is confined to the documents that the nodes are of, and the
-        response's source nodes are those it used; ``additional_source_nodes`` are added to them.
+        response's source nodes are those it used; ``additional_source_nodes`` are added to them. A search
+        application cannot be confined: ``UnsupportedError``.
         """
         return _never_empty(self._answers.synthesize(query_bundle, nodes, additional_source_nodes))
 
@@ -185,29 +203,28 @@ async def _some_text_async(pieces: AsyncGenerator[str, None]) -> AsyncGenerator[
 
 
 def _check_who(
-    chat_id: str | None,
-    chat_name: str | None,
-    retriever: BaseRetriever | None,
-    dataset_ids: Sequence[str] | None,
-    dataset_names: Sequence[str] | None,
-    llm: LLM | None,
-    scope: Scope | OfRun[Scope] | None,
+    served: dict[str, Any], found: dict[str, Any], llm: LLM | None, scope: Scope | OfRun[Scope] | None
 ) -> None:
-    choices = {
-        "chat_id": chat_id,
-        "chat_name": chat_name,
-        "retriever": retriever,
-        "dataset_ids": dataset_ids,
-        "dataset_names": dataset_names,
-    }
-    given = [name for name, value in choices.items() if value is not None]
+    given = _given(served | found)
     if not given and scope is not None:
         return
     if len(given) != 1:
         raise ConfigurationError(
-            "say who answers: one of chat_id=, chat_name= (the server's assistant), or, with llm=, one of "
+            "say who answers: one of chat_id=, chat_name=, search_id= (the server does), or, with llm=, one of "
             "retriever=, dataset_ids=, dataset_names=, or a scope= of datasets; "
             f"given: {', '.join(given) or 'none of them'}"
         )
-    if llm is not None and given[0].startswith("chat"):
-        raise ConfigurationError(f"llm= and {given[0]}=: the assistant answers with its own model; give one")
+    if llm is not None and given[0] in served:
+        raise ConfigurationError(f"llm= and {given[0]}=: the server answers with its own model; give one")
+
+
+def _check_citing(served: dict[str, Any], manner: Manner) -> None:
+    if not _given(served) and (manner.style != "ragflow" or manner.cited_only):
+        raise ConfigurationError(
+            "citation_style= and cited_only= are for answers of the server (chat_id=, chat_name=, search_id=); "
+            "an llm= cites with LlamaIndex's CitationQueryEngine"
+        )
+
+
+def _given(arguments: dict[str, Any]) -> list[str]:
+    return [name for name, value in arguments.items() if value is not None]

@@ -12,6 +12,7 @@ For those who write an adapter; whoever uses RAGFlow from Python needs ``ragflow
 
 from __future__ import annotations
 
+from .completions import Completions, Messages, Reader
 from .concurrency import together
 from .fence import DATA, Fence
 from .finding import PAGE, dataset, dataset_ids, found_document, matching_documents
@@ -36,10 +37,13 @@ from .users import agent_id_of, checked_user
 __all__ = [
     "DATA",
     "PAGE",
+    "Completions",
     "DocumentPage",
     "Fence",
     "Flow",
+    "Messages",
     "Passage",
+    "Reader",
     "Record",
     "Turn",
     "agent_id_of",

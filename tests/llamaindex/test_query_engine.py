@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.settings import Settings
 
 from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever
+from llamaindex_ragflow.events import CitationResolved
 from ragflow_integrations import (
     APIError,
     ConfigurationError,
     InvalidRequestError,
     NotFoundError,
     StreamInterruptedError,
+    UnsupportedError,
 )
 from tests.llamaindex.conftest import HARBOUR, QUESTION, Call, KnowledgeBase, Seen
 from tests.llamaindex.scripted import COMPLETIONS, Script, chunk, frame, streamed
@@ -178,6 +181,133 @@ async def test_markers_cut_by_the_stream_and_beyond_the_sources(
         "unresolved_citations": [{"index": 9, "start": 11, "end": 17}],
     }
     assert [node.metadata["cited"] for node in response.source_nodes] == [False, True]
+
+
+STYLES = {
+    "ragflow": "A [ID:1] b [ID:9].",
+    "numeric": "A [2] b [10].",
+    "markdown": "A [^2] b [^10].\n\n[^2]: 1.txt",
+    "none": "A b.",
+}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("style", "written"), STYLES.items())
+async def test_citations_as_the_reader_wants_them(
+    scripted: dict[str, Any],
+    script: Script,
+    call: Call,
+    seen: Seen,
+    style: str,
+    written: str,
+    streaming: bool,
+) -> None:
+    """Text, spans and events fit each other in each style, also where the stream cuts the markers."""
+    script.answers[COMPLETIONS] = answer("A [ID:1] b [ID:9].", [chunk(0), chunk(1)])
+    engine = RAGFlowQueryEngine(chat_id="c", **scripted, streaming=streaming, citation_style=style)
+    response = await call(engine, "query", QUESTION)
+    text = "".join(await pieces(response)) if streaming else str(response)
+    assert text == written
+    (citation,), (unresolved,) = response.metadata["citations"], response.metadata["unresolved_citations"]
+    assert (citation["index"], citation["node_id"], unresolved["index"]) == (1, "chunk1", 9)
+    shown = [text[one["start"] : one["end"]] for one in (citation, unresolved)]
+    assert shown == [word.strip(".") for word in written.split()[1:4:2]] if style != "none" else ["", ""]
+    told = [event for event in seen.events if isinstance(event, CitationResolved)]
+    assert [(event.index, event.node_id, event.document_id) for event in told] == [
+        (1, "chunk1", "document1"),
+        (9, None, None),
+    ]
+    assert [(event.start, event.end) for event in told] == [
+        (one["start"], one["end"]) for one in (citation, unresolved)
+    ]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_only_what_is_cited(
+    scripted: dict[str, Any], script: Script, call: Call, streaming: bool
+) -> None:
+    """``cited_only`` leaves the cited sources, which know the number that cites them."""
+    script.answers[COMPLETIONS] = answer("A [ID:2].", [chunk(number) for number in range(4)])
+    engine = RAGFlowQueryEngine(chat_id="c", **scripted, streaming=streaming, cited_only=True)
+    response = await call(engine, "query", QUESTION)
+    await pieces(response) if streaming else None
+    (node,) = response.source_nodes
+    assert (node.node_id, node.metadata["citation_index"], node.metadata["cited"]) == ("chunk2", 2, True)
+    assert response.metadata["cited_node_ids"] == ["chunk2"]
+
+
+async def test_what_the_server_tells_is_kept(scripted: dict[str, Any], script: Script, call: Call) -> None:
+    """Reasoning, usage and the documents' counts are there if the server sent them, streamed or not."""
+    told = {
+        "reference": {"chunks": [chunk(0)], "doc_aggs": [{"doc_id": "d", "doc_name": "0.txt", "count": 1}]},
+        "usage": {"total_tokens": 7},
+    }
+
+    def respond(body: dict[str, Any]) -> Any:
+        if not body["stream"]:
+            return {"answer": "<think>Hm.</think>Yes.", **told}
+        frames: list[dict[str, Any]] = [
+            {"answer": "", "start_to_think": True},
+            {"answer": "Hm."},
+            {"answer": "", "end_to_think": True},
+            {"answer": "Yes."},
+            {"answer": "", "final": True, **told},
+        ]
+        return [*(frame({"final": False, **one}) for one in frames), frame(True)]
+
+    script.answers[COMPLETIONS] = respond
+    for streaming in (False, True):
+        engine = RAGFlowQueryEngine(chat_id="c", **scripted, streaming=streaming)
+        response = await call(engine, "query", QUESTION)
+        text = "".join(await pieces(response)) if streaming else str(response)
+        metadata = response.metadata
+        assert (text, metadata["reasoning"], metadata["usage"]) == ("Yes.", "Hm.", {"total_tokens": 7})
+        assert metadata["documents"] == [{"document_id": "d", "document_name": "0.txt", "count": 1}]
+
+
+async def test_an_answer_that_is_corrected_after_it_was_streamed(
+    scripted: dict[str, Any], script: Script, call: Call
+) -> None:
+    """What was handed out stays; the whole that the server sent afterwards is told with its own citations."""
+    script.answers[COMPLETIONS] = lambda body: [
+        frame({"answer": "Six weeks."}),
+        frame({"answer": "Six [ID:0] weeks.", "reference": {"chunks": [chunk(0)]}, "final": True}),
+        frame(True),
+    ]
+    engine = RAGFlowQueryEngine(chat_id="c", **scripted, streaming=True, citation_style="numeric")
+    response = await call(engine, "query", QUESTION)
+    await pieces(response)
+    assert response.metadata["citations"] == []
+    assert response.metadata["final_text"] == "Six [1] weeks."
+    assert response.metadata["final_citations"] == [{"index": 0, "start": 4, "end": 7, "node_id": "chunk0"}]
+    assert response.source_nodes[0].metadata["cited"]
+
+
+# --- a search application answers ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def search_id(kb: KnowledgeBase) -> Iterator[str]:
+    """One on the small dataset."""
+    search = kb.client.create_search("finder")
+    search.update({"search_config": {"kb_ids": [kb.dataset_id]}})
+    yield search.id
+    kb.client.delete_search(search.id)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_search_application(kb: KnowledgeBase, call: Call, search_id: str, streaming: bool) -> None:
+    """It answers with sources and citations, and retrieves what it answers from."""
+    engine = RAGFlowQueryEngine(search_id=search_id, **kb.clients, streaming=streaming)
+    response = await call(engine, "query", QUESTION)
+    text = "".join(await pieces(response)) if streaming else str(response)
+    assert "six weeks" in text
+    assert response.metadata["search_id"] == search_id
+    assert response.metadata["citations"]
+    nodes = await call(engine, "retrieve", QueryBundle(QUESTION))
+    assert nodes[0].node_id == response.source_nodes[0].node_id
+    with pytest.raises(UnsupportedError, match="cannot be confined"):
+        await call(engine, "synthesize", QueryBundle(QUESTION), nodes)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -395,6 +525,9 @@ def test_plain_calls_inside_a_running_loop(kb: KnowledgeBase) -> None:
         ({}, "say who answers.*none of them"),
         ({"chat_id": "a", "dataset_ids": ["b"]}, "given: chat_id, dataset_ids"),
         ({"chat_id": "a", "llm": MockLLM()}, "llm= and chat_id="),
+        ({"search_id": "a", "chat_name": "b"}, "given: chat_name, search_id"),
+        ({"chat_id": "a", "citation_style": "roman"}, "citation_style='roman': give one of ragflow, numeric"),
+        ({"dataset_ids": ["a"], "llm": MockLLM(), "cited_only": True}, "are for answers of the server"),
         ({"dataset_ids": [], "llm": MockLLM()}, r"dataset_ids=\[\]"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ragflow_integrations import ChatCompletion, ChatCompletionChunk, Message
+from .. import ChatCompletion, ChatCompletionChunk, Message
 
 __all__ = ["Completions", "Messages", "Reader"]
 
