@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._run import RunContext
     from .query_engine import RAGFlowQueryEngine
     from .retriever import RAGFlowRetriever
+    from .tools import RAGFlowToolSpec
 
 # `llama_index` is a namespace that other distributions share: it can be there without its core
 if not all(importlib.util.find_spec(name) for name in ("llama_index", "llama_index.core")):
@@ -26,12 +27,14 @@ if not all(importlib.util.find_spec(name) for name in ("llama_index", "llama_ind
 _HOME_OF = {
     "RAGFlowQueryEngine": "query_engine",
     "RAGFlowRetriever": "retriever",
+    "RAGFlowToolSpec": "tools",
     "RunContext": "_run",
 }
 
 __all__ = [
     "RAGFlowQueryEngine",
     "RAGFlowRetriever",
+    "RAGFlowToolSpec",
     "RunContext",
 ]
 

@@ -81,9 +81,9 @@ def datasets_as_dicts(datasets: Sequence[DataSet]) -> list[dict[str, Any]]:
 
 
 def documents_as_dicts(documents: Sequence[Document]) -> list[dict[str, Any]]:
-    """``{"id", "name", "size", "chunk_count", "run"}`` each."""
-    names = ("id", "name", "size", "chunk_count", "run")
-    return [{name: getattr(one, name) for name in names} for one in documents]
+    """``{"document_id", "name", "size", "chunk_count", "run"}`` each."""
+    names = ("name", "size", "chunk_count", "run")
+    return [{"document_id": one.id, **{name: getattr(one, name) for name in names}} for one in documents]
 
 
 def rows_as_text(head: str, rows: Sequence[Mapping[str, Any]]) -> str:
