@@ -4,7 +4,7 @@
 CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 python)
 BIN := .venv/bin
 
-.PHONY: help quickstart test test-live lint types notebooks bench soak pythons sdks sync fix clean
+.PHONY: help quickstart test test-live lint types notebooks bench soak pythons lowest sdks sync fix clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ soak: .venv/.dev ## hours of trouble for the local engine: kills, load, full dis
 pythons: .venv/.pip ## the example and the client's tests on each Python there is, 3.11 to 3.14 (VERSIONS="3.13")
 	nice $(BIN)/python tools/pythons.py $(VERSIONS)
 
+lowest: .venv/.pip ## the adapters' tests with the oldest frameworks that are supported (TESTS=tests/langchain)
+	nice $(BIN)/python -m tools.lowest $(TESTS)
+
 sdks: .venv/.dev ## every method of the official SDKs 0.22 to 0.27 on the local engine, each in an environment of its own
 	nice $(BIN)/python -m tools.sdks
 
@@ -56,7 +59,7 @@ fix: .venv/.dev ## repair what can be repaired by a machine
 	$(BIN)/python tools/unasync.py
 
 clean: ## remove what these commands have made
-	rm -rf .venv .venv-3.* .venv-sdk-* .quickstart .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-3.* .venv-lowest .venv-sdk-* .quickstart .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 
 # The stamps make a second run instant; a changed pyproject.toml installs again.
 .venv/.dev: .venv/.pip pyproject.toml
