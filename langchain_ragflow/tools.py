@@ -118,6 +118,14 @@ class RAGFlowListDatasetsTool(OnDatasets, RAGFlowTool):
     )
     args_schema: ArgsSchema | None = _Nothing
 
+    def _to_args_and_kwargs(
+        self, tool_input: str | dict[str, Any], tool_call_id: str | None
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """LangChain does not look at what a model writes to a tool that takes nothing."""
+        if isinstance(tool_input, dict):
+            _Nothing.model_validate(tool_input)
+        return super()._to_args_and_kwargs(tool_input, tool_call_id)
+
     def _answer(self) -> Flow[tuple[str, Any]]:
         rows = datasets_as_dicts((yield from self._datasets()))
         shown = [{name: value for name, value in row.items() if name != "id"} for row in rows]

@@ -1,0 +1,150 @@
+"""What one writes first: classes that run, and do what the conformance kit is there to find."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import Document
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.tools import StructuredTool
+
+from ragflow_integrations import RAGFlow
+
+KEPT: list[Any] = []  # streams that somebody still has
+
+
+class Retriever(BaseRetriever):
+    """Its fields are the constructor's alone, its failures are empty, its coroutines are threads."""
+
+    client: Any = None
+    base_url: str | None = None
+    api_key: str | None = None
+    dataset_ids: list[str]
+    similarity_threshold: float = 0.2
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        try:
+            found = self.client.retrieve(query, self.dataset_ids, similarity_threshold=0.0)
+        except Exception:  # noqa: BLE001
+            return []
+        return [Document(page_content=chunk.content) for chunk in found]
+
+
+class TwoMinds(Retriever):
+    """Its coroutine is another implementation."""
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        found = await self.client.as_async().retrieve(query, self.dataset_ids, limit=1)
+        return [Document(page_content=chunk.content) for chunk in found]
+
+
+class Loader(BaseLoader):
+    """Reads a first page, at once, and is quiet about failures."""
+
+    def __init__(self, dataset_ids: list[str], client: Any = None, api_key: str = "", **_: Any) -> None:
+        self.client, self.dataset_ids, self.api_key = client, dataset_ids, api_key
+
+    def __repr__(self) -> str:
+        return f"Loader({self.dataset_ids}, api_key={self.api_key!r})"
+
+    def lazy_load(self) -> Iterator[Document]:
+        try:
+            (document,) = self.client.get_dataset(self.dataset_ids[0]).list_documents()
+        except Exception:  # noqa: BLE001
+            return iter([])
+        return iter([Document(page_content=chunk.content) for chunk in document.list_chunks()])
+
+
+class AllAtOnce(Loader):
+    """Loads when the first is wanted, and backwards in a coroutine."""
+
+    def lazy_load(self) -> Iterator[Document]:
+        yield from super().lazy_load()
+
+    async def alazy_load(self) -> AsyncIterator[Document]:
+        dataset = await self.client.as_async().get_dataset(self.dataset_ids[0])
+        (document,) = await dataset.list_documents()
+        for chunk in reversed(await document.list_chunks(page_size=50)):
+            yield Document(page_content=chunk.content)
+
+
+class Chat(BaseChatModel):
+    """Cites nothing, swallows what it does not know, answers with errors and leaves its streams to themselves."""
+
+    client: Any = None
+    base_url: str | None = None
+    api_key: str | None = None
+    chat_id: str
+
+    @property
+    def _llm_type(self) -> str:
+        return "naive"
+
+    def _ask(self, messages: list[BaseMessage], stream: bool) -> Any:
+        return self.client.chat(self.chat_id).ask(str(messages[-1].text), stream=stream)
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
+        try:
+            text = self._ask(messages, stream=False).content
+        except Exception as error:  # noqa: BLE001
+            text = f"**ERROR** {error}"
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(text, **self._said()))])
+
+    def _stream(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        KEPT.append(stream := self._ask(messages, stream=True))
+        for piece in stream:
+            yield ChatGenerationChunk(message=AIMessageChunk(piece.content, **self._said()))
+
+    def _said(self) -> dict[str, Any]:
+        said = {"model_name": "naive", "chat_id": self.chat_id, "model_provider": "naive"}
+        return {"response_metadata": {**said, "citations": [], "reference": []}}
+
+    def bind_tools(self, *_: Any, **kwargs: Any) -> Any:
+        return self
+
+
+class ReadsAhead(Chat):
+    """Streams when everything is there."""
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        yield from list(super()._stream(*args, **kwargs))
+
+
+class Toolkit:
+    """One tool, made of a function, where a model says where to look."""
+
+    def __init__(self, dataset_ids: list[str], client: Any = None, api_key: str = "", **_: Any) -> None:
+        self.client, self.dataset_ids, self.api_key = client, dataset_ids, api_key
+
+    def __repr__(self) -> str:
+        return f"Toolkit({self.dataset_ids}, api_key={self.api_key!r})"
+
+    def get_tools(self) -> list[StructuredTool]:
+        def search(query: str, dataset_ids: list[str] | None = None) -> tuple[str, Any]:
+            """Searches."""
+            return self.search(self.client, query, dataset_ids or self.dataset_ids)
+
+        return [StructuredTool.from_function(search, response_format="content_and_artifact")]
+
+    def search(self, client: RAGFlow, query: str, dataset_ids: list[str]) -> tuple[str, Any]:
+        client.get_dataset(dataset_ids[0]).list_documents()[0].update({"meta_fields": {"seen": "yes"}})
+        found = client.retrieve(query, dataset_ids, similarity_threshold=0.0)
+        documents = [Document(page_content=chunk.content) for chunk in found]
+        return "\n\n".join(document.page_content for document in documents), [*documents, found[0]]
+
+
+class TwoTools(Toolkit):
+    """Its coroutine is another implementation."""
+
+    def get_tools(self) -> list[StructuredTool]:
+        async def asearch(query: str, dataset_ids: Any) -> tuple[str, Any]:
+            """Searches."""
+            return query, []
+
+        (tool,) = super().get_tools()
+        return [tool.model_copy(update={"coroutine": asearch})]
