@@ -68,6 +68,8 @@ def _has(owner: str, method: str) -> str:
 
 
 def _since(parts: tuple[str, ...], version: Version) -> str:
+    if any(_newest(part).only_local for part in parts):
+        return "–"
     needed = max(min(route.since for route in OPERATIONS[part]) for part in parts)
     return "yes" if needed <= version else f"{needed}+"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..models import AutoMetadata, AutoMetadataField, IndexTask, KnowledgeGraph, MetadataField, MetadataUpdate
-from ..protocol import indexing
+from ..protocol import indexing, items
 from ..protocol.checks import NOT_GIVEN, NotGiven
 from ..protocol.metadata import change_auto_metadata, change_documents, get_auto_metadata, summary
 from .resource import AsyncResource
@@ -78,6 +78,22 @@ class AsyncKnowledge(AsyncResource):
     async def delete_tags(self, tags: Sequence[str]) -> None:
         """Take tags off all chunks (``DELETE /datasets/{id}/tags``, from v0.25.1)."""
         await self._client._run(indexing.delete_tags(self.id, tags))
+
+    async def item_operations(self, operations: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Keep and read items, JSON objects beside the documents (``POST /datasets/{id}/items``; local engine only).
+
+        An item has a ``namespace``, a list of texts, and a ``key`` in it. Each operation is one of these:
+        ``{"op": "get", "namespace", "key"}`` answers ``{"namespace", "key", "value", "create_time",
+        "update_time"}`` (milliseconds since 1970) or ``None``; ``{"op": "put", "namespace", "key", "value"}`` keeps
+        an item, with the value ``None`` deletes it, and answers ``None``; ``{"op": "list", "prefix", "limit",
+        "offset"}`` answers the items whose namespace begins with ``prefix``, grouped by namespace in the order in
+        which they were made; ``{"op": "namespaces", "prefix"}`` answers the namespaces that hold items.
+
+        All are done or none, those that read first; what was written is there when the call returns. Items are
+        not indexed, parsed or exported, and are deleted with the dataset. Raises ``UnsupportedError`` on a
+        RAGFlow server, ``InvalidRequestError`` for an operation that is none of these.
+        """
+        return await self._client._run(items.operate(self.id, operations))
 
     async def knowledge_graph(self) -> KnowledgeGraph:
         """The knowledge graph, empty until one is built (``GET /datasets/{id}/graph``)."""

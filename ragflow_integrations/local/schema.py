@@ -330,6 +330,22 @@ CREATE TABLE file_link(
 CREATE INDEX file_link_by_document ON file_link(document_id);
 """
 
+# Items are listed by namespace, the older namespaces first: ``space`` grows with each new one of a dataset.
+_ITEMS = """
+CREATE TABLE item(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    dataset_id TEXT NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+    namespace TEXT NOT NULL,
+    space INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value_json TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL,
+    UNIQUE(dataset_id, namespace, key)
+);
+CREATE INDEX item_in_order ON item(dataset_id, space, id);
+"""
+
 MIGRATIONS = (
     _FIRST,
     _TENANTS,
@@ -341,4 +357,5 @@ MIGRATIONS = (
     _RENAMED,
     _CHUNK_EXTRAS,
     _FILES,
+    _ITEMS,
 )

@@ -85,11 +85,15 @@ class Since:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way to make a call, which servers have from ``since`` on; ``path`` has names where ids go."""
+    """One way to make a call, which servers have from ``since`` on; ``path`` has names where ids go.
+
+    What is ``only_local`` no RAGFlow server has, but the local engine.
+    """
 
     method: str
     path: str
     since: Version = OLDEST
+    only_local: bool = False
 
     def filled(self, ids: dict[str, str]) -> str:
         """The whole path with these ids in it."""
@@ -148,6 +152,7 @@ OPERATIONS: dict[str, tuple[Route, ...]] = {
         Route("GET", "/api/v1/datasets/{dataset_id}/trace_raptor"),
     ),
     "DataSet.delete_raptor": _one("DELETE", "/api/v1/datasets/{dataset_id}/index", Version(0, 25, 3)),
+    "DataSet.item_operations": (Route("POST", "/api/v1/datasets/{dataset_id}/items", only_local=True),),
     # documents
     "DataSet.upload_documents": _one("POST", "/api/v1/datasets/{dataset_id}/documents"),
     "DataSet.list_documents": _one("GET", "/api/v1/datasets/{dataset_id}/documents"),

@@ -12,6 +12,7 @@ from .answers import AnswerCalls
 from .chats import ChatCalls
 from .datasets import DatasetCalls
 from .files import FileCalls
+from .items import ItemCalls
 from .keys import KeyCalls
 from .part import Shared
 from .searches import SearchCalls
@@ -19,5 +20,5 @@ from .searches import SearchCalls
 __all__ = ["Shared", "Tenant"]
 
 
-class Tenant(KeyCalls, DatasetCalls, FileCalls, ChatCalls, AnswerCalls, AgentCalls, SearchCalls):
+class Tenant(KeyCalls, DatasetCalls, FileCalls, ChatCalls, AnswerCalls, AgentCalls, SearchCalls, ItemCalls):
     """All calls, on behalf of one tenant; any number of threads may make them."""

@@ -39,6 +39,7 @@ RULES: dict[str, Rule] = {
     "DataSet.run_raptor": datasets.whole,
     "DataSet.trace_raptor": datasets.whole,
     "DataSet.delete_raptor": datasets.whole,
+    "DataSet.item_operations": datasets.whole,
     "DataSet.upload_documents": datasets.whole,
     "DataSet.list_documents": documents.listing,
     "DataSet.delete_documents": documents.some,

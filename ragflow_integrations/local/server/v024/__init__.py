@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..dialect import Dialect, joined
 from ..elsewhere import V024_ELSEWHERE
 from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail
+from ..items import ROUTES as ITEMS
 from . import (
     agents,
     bots,
@@ -73,6 +74,7 @@ V024 = Dialect(
         documents.ROUTES,
         files.ROUTES,
         indexes.ROUTES,
+        ITEMS,
         memories.ROUTES,
         openai.ROUTES,
         parsing.ROUTES,
