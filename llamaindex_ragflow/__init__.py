@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._run import RunContext
+    from .chat_engine import RAGFlowAgentChatEngine, RAGFlowChatEngine
     from .query_engine import RAGFlowQueryEngine
     from .retriever import RAGFlowRetriever
     from .tools import RAGFlowToolSpec
@@ -25,6 +26,8 @@ if not all(importlib.util.find_spec(name) for name in ("llama_index", "llama_ind
     )
 
 _HOME_OF = {
+    "RAGFlowAgentChatEngine": "chat_engine",
+    "RAGFlowChatEngine": "chat_engine",
     "RAGFlowQueryEngine": "query_engine",
     "RAGFlowRetriever": "retriever",
     "RAGFlowToolSpec": "tools",
@@ -32,6 +35,8 @@ _HOME_OF = {
 }
 
 __all__ = [
+    "RAGFlowAgentChatEngine",
+    "RAGFlowChatEngine",
     "RAGFlowQueryEngine",
     "RAGFlowRetriever",
     "RAGFlowToolSpec",

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from llama_index.core.schema import NodeWithScore
 
 from ragflow_integrations import AgentMessage, AsyncRAGFlow, InvalidRequestError, Message, RAGFlow
-from ragflow_integrations.adapting import Reader
+from ragflow_integrations.adapting import Completions, Reader
 
 from .citations import CitationStyle, Markers, cite, flag, footnotes, tell
 from .nodes import to_node
 
-__all__ = ["Asked", "Reply", "apieces", "awhole", "checked_question", "pieces", "whole"]
+__all__ = ["Asked", "Reply", "apieces", "awhole", "checked_question", "completed", "pieces", "whole"]
 
 _OF_AGENTS = ("user_inputs", "tips", "structured", "attachment", "downloads")
 
@@ -124,6 +124,15 @@ async def apieces(asked: Asked | None, client: AsyncRAGFlow, reply: Reply) -> As
             message = asked.reader.piece(piece)
             if text := reply.add(message, last=message.final):
                 yield text
+
+
+def completed(chat_id: str, messages: list[dict[str, str]], options: dict[str, Any]) -> Asked:
+    """A chat assistant, told a whole conversation of which nothing is stored."""
+
+    def call(client: Any, stream: bool) -> Any:
+        return client.chat_completions(chat_id, messages, stream=stream, reference=True, **options)
+
+    return Asked(call, Completions())
 
 
 def checked_question(question: str) -> str:

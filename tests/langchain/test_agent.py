@@ -20,39 +20,8 @@ from ragflow_integrations import (
     Scope,
     UnsupportedError,
 )
+from tests.canvases import ECHO, FORM, searching
 from tests.langchain.conftest import QUESTION, build
-
-
-def node(kind: str, to: list[str], **params: Any) -> dict[str, Any]:
-    """A component that leads to others."""
-    return {"obj": {"component_name": kind, "params": params}, "downstream": to, "upstream": []}
-
-
-def canvas(**components: Any) -> dict[str, Any]:
-    """A canvas of these, which begins at ``begin``."""
-    known = {"sys.query": "", "sys.user_id": "", "sys.conversation_turns": 0, "sys.files": []}
-    named = {name.replace("_", ":"): component for name, component in components.items()}
-    return {
-        "components": named,
-        "globals": known,
-        "history": [],
-        "path": [],
-        "retrieval": [],
-        "variables": {},
-    }
-
-
-def begin(to: str) -> dict[str, Any]:
-    """Where a canvas begins."""
-    return node("Begin", [to], mode="conversational", prologue="Hi!")
-
-
-ECHO = canvas(begin=begin("Message:0"), Message_0=node("Message", [], content=["You said: {sys.query}"]))
-FORM = canvas(
-    begin=begin("UserFillUp:0"),
-    UserFillUp_0=node("UserFillUp", ["Message:0"], inputs={"who": {"type": "line"}}, tips="Who is it?"),
-    Message_0=node("Message", [], content=["Hello {UserFillUp:0@who}"]),
-)
 
 
 @pytest.fixture(params=["0.27", "0.24"])
@@ -107,13 +76,7 @@ def test_a_session_goes_on(client: RAGFlow) -> None:
 async def test_citations_are_those_of_the_text(client: RAGFlow) -> None:
     """The agent's number leads to the chunk, and to its place in the reference; streamed or not."""
     kb = await asyncio.to_thread(build, client)
-    searching = canvas(
-        begin=begin("Retrieval:0"),
-        Retrieval_0=node("Retrieval", ["LLM:0"], query="sys.query", dataset_ids=[kb.dataset_id]),
-        LLM_0=node("LLM", ["Message:0"], llm_id="", prompts=[{"role": "user", "content": "{sys.query}"}]),
-        Message_0=node("Message", [], content=["{LLM:0@content}"]),
-    )
-    model = await asyncio.to_thread(agent, client, searching)
+    model = await asyncio.to_thread(agent, client, searching(kb.dataset_id))
     for answer in (await model.ainvoke(QUESTION), await collected(model.astream(QUESTION))):
         (block,) = answer.content_blocks
         for citation in block["annotations"]:
