@@ -26,49 +26,44 @@ class EventDecoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that these bytes complete."""
-        if data.find(b"\n") == len(data) - 2 and self._is_one_event(data):
-            self._at_start = False
-            return [data[6 if data.startswith(b" ", 5) else 5 : -2]]
+        if self._after_cr or b"\r" in data:  # looked for first, since it is rare and replacing is not free
+            data = self._ended_by_lf(data)
         events: list[bytes] = []
-        for line in self._lines(data):
-            if line:
-                self._field(line)
-            elif self._data:
-                events.append(b"\n".join(self._data))
-                self._data.clear()
+        start, end = 0, data.find(b"\n")
+        if end >= 0 and self._tail:
+            line = b"".join([*self._tail, data[:end]])
+            self._tail.clear()
+            self._line(line, 0, len(line), events)
+            start, end = end + 1, data.find(b"\n", end + 1)
+        while end >= 0:
+            self._line(data, start, end, events)
+            start, end = end + 1, data.find(b"\n", end + 1)
+        if start < len(data):
+            self._tail.append(data[start:])
         return events
 
     def end(self) -> list[bytes]:
         """The data of an event that the end of the stream left without its blank line."""
         return self.feed(b"\n\n")
 
-    def _lines(self, data: bytes) -> list[bytes]:
-        """The lines that these bytes complete."""
+    def _ended_by_lf(self, data: bytes) -> bytes:
+        """The same with LF at the end of each line."""
         if self._after_cr and data:
             self._after_cr, data = False, data.removeprefix(b"\n")
-        if b"\r" in data:  # looked for first, since it is rare and two replacements are not free
-            self._after_cr = data.endswith(b"\r")
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = data.split(b"\n")
-        if lines and self._tail:
-            lines[0] = b"".join([*self._tail, lines[0]])
-            self._tail.clear()
-        if rest:
-            self._tail.append(rest)
-        return lines
+        self._after_cr = self._after_cr or data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _field(self, line: bytes) -> None:
+    def _line(self, data: bytes, start: int, end: int, events: list[bytes]) -> None:
+        """Take the line between; its data is copied once, since in a cumulative stream it is long."""
+        if start == end:
+            if self._data:
+                events.append(b"\n".join(self._data))
+                self._data.clear()
+            return
         if self._at_start:
-            self._at_start, line = False, line.removeprefix(_BOM)
-        if line.startswith(b"data:"):
-            self._data.append(line[6 if line.startswith(b" ", 5) else 5 :])
-        elif line == b"data":
+            self._at_start = False
+            start += len(_BOM) if data.startswith(_BOM, start) else 0
+        if data.startswith(b"data:", start):
+            self._data.append(data[start + (6 if data.startswith(b" ", start + 5) else 5) : end])
+        elif data[start:end] == b"data":
             self._data.append(b"")
-
-    def _is_one_event(self, data: bytes) -> bool:
-        """Whether a single line and the blank one are all that is there, which is how servers send events."""
-        return (
-            data.startswith(b"data:")
-            and data.endswith(b"\n\n")
-            and not (self._tail or self._data or self._after_cr or b"\r" in data)
-        )
