@@ -74,7 +74,11 @@ def test_frames_without_an_answer() -> None:
     assert reader.read(event("Hello")).frame["data"]["answer"] == "lo"
 
 
-@pytest.mark.parametrize("bad", [b"", b"{", event("Hello")[:-1], event("Hello")[:30]])
+CONTROL = event("Hello").replace(b"llo", b"ll\to")
+NO_UTF8 = event("Hello").replace(b"llo", b"ll\xffo")
+
+
+@pytest.mark.parametrize("bad", [b"", b"{", event("Hello")[:-1], event("Hello")[:30], CONTROL, NO_UTF8])
 def test_what_is_no_json(bad: bytes) -> None:
     """It is a ``ValueError``, also where its beginning is known, and changes nothing."""
     reader = CumulativeJoiner()
@@ -129,18 +133,24 @@ def test_any_frames(events: list[bytes]) -> None:
         ('{"data": {"answer": "a"}}', '{"data": {"answer": "ab"}, "data": {"answer": "c"}}'),
         ('{"data": {"answer": "\\ud83c"}}', '{"data": {"answer": "\\ud83c\\udf0d"}}'),
         ('{"x\\"data": {"answer": "a"}, "data": {}}', '{"x\\"data": {"answer": "ac"}, "data": {}}'),
+        ('{"data": {"answer": "a"}}', '{"data": {"answer": "a\ud83c"}}'),
+        ('{"data": {"answer": "a"}, "n": 1}', '{"data": {"answer": "ab"}, "n": 2}'),
+        ('{"data": {"answer": "a"}, "n": "a"}', '{"data": {"answer": "a"}}'),
         ('{"data": {"x\\"answer": "a", "answer": "b"}}', '{"data": {"x\\"answer": "ac", "answer": "bd"}}'),
     ],
-    ids=["answer twice", "data twice", "half a pair", "a key like data", "a key like answer"],
+    ids=[
+        *("answer twice", "data twice", "half a pair", "a key like data"),
+        *("half a pair as bytes", "another end", "a shorter end", "a key like answer"),
+    ],
 )  # fmt: skip
 def test_traps(first: str, second: str) -> None:
     """What looks like a continued answer and is none is decoded as a whole."""
-    check([first.encode(), second.encode()])
+    check([first.encode(), second.encode(errors="surrogatepass")])
 
 
-def stream(frames: int) -> bytes:
+def stream(frames: int, word: str = "word ") -> bytes:
     """A cumulative stream of so many frames."""
-    answers = ("word " * number for number in range(1, frames + 1))
+    answers = (word * number for number in range(1, frames + 1))
     return b"".join(b"data:" + event(answer) + b"\n\n" for answer in answers)
 
 
@@ -153,7 +163,7 @@ def test_cuts(size: int) -> None:
     assert check(events).text == "word " * 100
 
 
-def decoded(frames: int, monkeypatch: pytest.MonkeyPatch) -> int:
+def decoded(frames: int, word: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many characters go through JSON for a stream of so many frames."""
     count = 0
 
@@ -164,13 +174,18 @@ def decoded(frames: int, monkeypatch: pytest.MonkeyPatch) -> int:
 
     monkeypatch.setattr(joiner, "decode", counting)
     reader = CumulativeJoiner()
-    for one in EventDecoder().feed(stream(frames)):
+    for one in EventDecoder().feed(stream(frames, word)):
         reader.read(one)
-    assert reader.text == "word " * frames
+    assert reader.text == word * frames
     return count
 
 
 def test_characters_decoded_are_linear(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice the frames are twice the characters, not four times, and far fewer than were sent."""
-    assert decoded(1000, monkeypatch) == 2 * decoded(500, monkeypatch)
-    assert decoded(500, monkeypatch) < len(stream(500)) / 10
+    assert decoded(1000, "a\n", monkeypatch) == 2 * decoded(500, "a\n", monkeypatch)
+    assert decoded(500, "a\n", monkeypatch) < len(stream(500, "a\n")) / 10
+
+
+def test_plain_text_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of frames that have nothing but more text, the first one goes through JSON."""
+    assert decoded(500, "word ", monkeypatch) == len(event("word "))
