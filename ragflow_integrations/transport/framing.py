@@ -87,21 +87,21 @@ class Merger:
 
     def _merged(self, data: bytes, start: int) -> bytes:
         """The same of bytes of which a chunk begins at ``start``."""
-        contents, position = [], start
+        contents: list[bytes | memoryview] = []
+        view, position, size = memoryview(data), start, 0
         while chunk := _CHUNK.match(data, position):
             end = chunk.end() + int(chunk[1], 16)
-            if end == chunk.end() or data[end : end + 2] != b"\r\n":
+            if end == chunk.end() or not data.startswith(b"\r\n", end):
                 break
-            contents.append(data[chunk.end() : end])
-            position = end + 2
+            contents.append(view[chunk.end() : end])
+            position, size = end + 2, size + end - chunk.end()
         self._missing, rest = 0, data[position:]
         if rest:
             self._begin(rest)
             self._done = self._done or (self._missing <= 0 and not self._line)  # its end was not there
         if not contents:
             return data
-        content = b"".join(contents)
-        return b"%b%x\r\n%b\r\n%b" % (data[:start], len(content), content, rest)
+        return b"".join([view[:start], b"%x\r\n" % size, *contents, b"\r\n", rest])
 
     def _begin(self, chunk: bytes) -> None:
         """Know where the chunk ends whose beginning this is."""
