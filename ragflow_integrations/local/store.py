@@ -255,7 +255,7 @@ def conditions(tests: Mapping[str, Any]) -> tuple[str, list[Any]]:
 def page_of(page: int, page_size: int) -> str:
     """The SQL that cuts out a page."""
     offset = min((int(page) - 1) * int(page_size), _LAST)
-    return f" LIMIT {int(page_size)} OFFSET {offset}"
+    return f" LIMIT {min(int(page_size), _LAST)} OFFSET {offset}"
 
 
 def _folded(*text: Any) -> str:

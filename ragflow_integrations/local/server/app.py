@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..problems import Problem
 from .auth import Gate, OpenGate
 from .call import Call, Handler
-from .dialect import Dialect
+from .dialect import Dialect, names_first
 from .envelope import EXCEPTION, JSON, Fail, not_there_yet
 from .guard import MAX_FIELDS, MAX_FILES, Guard, names_of
 from .openapi import document
@@ -49,13 +49,16 @@ def build_app(
     it, and needs no lifespan events.
     """
     dialect, gate = DIALECTS[api_version], Gate if with_keys else OpenGate
-    routes = [*_absent(dialect, gate(engine, dialect, "api"))]  # some lie where others have an id
-    routes += [
+    routes = [
         Route(path, _Endpoint(gate(engine, dialect, wanted), verbs))
         for wanted, table in dialect.tables().items()
         for path, verbs in table.items()
     ]
-    routes.append(Route("/openapi.json", _Openapi(dialect), methods=["GET"]))
+    routes += [
+        Route("/openapi.json", _Openapi(dialect), methods=["GET"]),
+        *_absent(dialect, gate(engine, dialect, "api")),
+    ]
+    routes.sort(key=lambda route: names_first(route.path))
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
     app.router.redirect_slashes = False
     return Guard(_TrailingSlash(app), None if host is None else names_of(host))

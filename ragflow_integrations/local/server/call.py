@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
-from .envelope import ARGUMENT, EXCEPTION, UNSET, Fail
+from .envelope import ARGUMENT, EXCEPTION, UNSET, Fail, failed, python_errors
 
 if TYPE_CHECKING:
     from ..tenant import Tenant
@@ -68,20 +68,27 @@ class Call:
         return (self.content_type or "").partition(";")[0].strip().lower() == "application/json"
 
     def json(self) -> dict[str, Any]:
-        """The body of a route that checks by hand: no body is an empty object."""
-        if not self.body and self.form is None:
+        """The body of a route that checks by hand: no body is an empty object, a form its texts."""
+        if self.form is not None:
+            return self._texts(self.form)
+        if not self.body:
             return {}
         if not self.is_json:
-            raise Fail(
-                f"send JSON with Content-Type application/json, not {self.content_type}", EXCEPTION, data=None
-            )
+            raise failed(TypeError("Request body is not a valid form payload."))
         try:
             payload = _decoded(self.body)
         except (ValueError, RecursionError):
             raise Fail("<BadRequest '400: Bad Request'>", EXCEPTION, data=None) from None
+        if isinstance(payload, str):
+            raise failed(AttributeError("'str' object has no attribute 'get'"))
         if not isinstance(payload, dict):
-            raise Fail("TypeError('JSON payload must be an object.')", EXCEPTION, data=None)
+            raise failed(TypeError("JSON payload must be an object."))
         return payload
+
+    @staticmethod
+    def _texts(form: FormData) -> dict[str, Any]:
+        firsts = {name: form.getlist(name)[0] for name in form}
+        return {name: value for name, value in firsts.items() if isinstance(value, str)}
 
     def strict_json(self) -> dict[str, Any]:
         """The body of a route that validates with a model: JSON is mandatory."""
@@ -107,6 +114,11 @@ class Call:
         if orderby not in ("create_time", "update_time", "name"):
             raise Fail(f"invalid orderby field: {orderby}", ARGUMENT, data=data)
         return {"orderby": orderby, "desc": self.query.get("desc", "true").strip().lower() != "false"}
+
+    def number(self, name: str, default: int) -> int:
+        """A number of the query; ``Fail`` 100 if it is none."""
+        with python_errors():
+            return int(self.query.get(name, default))
 
     def ids(self, name: str) -> list[str] | None:
         """A query parameter that may be repeated or comma-separated; None if it is not there."""
@@ -167,9 +179,7 @@ def page_of(given: Mapping[str, Any]) -> Page:
     """
     size = _positive(given.get("page_size"), 30)
     if size > _MAX_PAGE_SIZE:
-        raise Fail(
-            f"ValueError('page_size must be less than or equal to {_MAX_PAGE_SIZE}')", EXCEPTION, data=None
-        )
+        raise failed(ValueError(f"page_size must be less than or equal to {_MAX_PAGE_SIZE}"))
     return {"page": _positive(given.get("page"), 1), "page_size": size}
 
 
@@ -184,10 +194,8 @@ def _positive(value: Any, default: int) -> int:
 def without_repeats(ids: Any, what: str) -> tuple[list[str], list[str]]:
     """The ids once each, and RAGFlow's complaint about each that was there more than once.
 
-    A bare string counts as one id.
+    A bare string counts as one id; what is neither text nor list is code 100.
     """
-    listed = [ids] if isinstance(ids, str) else list(ids)
-    if not all(isinstance(each, str) for each in listed):
-        raise Fail(f"{what} ids should be strings, got {listed!r}", ARGUMENT)
-    counts = Counter(listed)
+    with python_errors():
+        counts = Counter([ids] if isinstance(ids, str) else list(ids))
     return list(counts), [f"Duplicate {what} ids: {each}" for each, count in counts.items() if count > 1]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ..chunks import Extras
 from . import datasets, documents
 from .call import Call, Routes, without_repeats
-from .envelope import DATA, EXCEPTION, UNSET, Fail, answered
+from .envelope import Fail, answered, python_errors
 from .media import typed
 
 __all__ = [
@@ -25,9 +25,12 @@ __all__ = [
     "content_of",
     "delete",
     "get",
+    "joinable",
     "list_",
+    "listed",
     "strings",
     "switch",
+    "text_of",
     "trimmed",
     "update",
 ]
@@ -60,6 +63,7 @@ def add(call: Call) -> Response:
     keywords, questions = (
         strings(given, name, "is required to") for name in ("important_keywords", "questions")
     )
+    content = text_of(content)
     extras = _extras(given, "is required to")
     row = call.engine.add_chunk(
         document["id"], content, important_keywords=keywords, questions=trimmed(questions), **extras
@@ -153,9 +157,12 @@ def _document(call: Call) -> Row:
 
 def change(call: Call, document: Row, row: Row, given: Row, fields: Row, extras: Extras) -> None:
     """Change a chunk by ``fields`` and what both versions read alike out of the body, if there is anything."""
+    if "content" in fields:
+        with python_errors():
+            re.search("", fields["content"])
     for name in ("important_keywords", "questions"):
         if name in given:
-            fields[name] = strings(given, name, "should", EXCEPTION)
+            fields[name] = joinable(listed(given, name, "should"))
     fields["questions"] = trimmed(fields["questions"]) if "questions" in fields else row["questions"]
     if "available" in given:
         extras["available"] = _flag(given, "available")
@@ -178,24 +185,41 @@ def chunk_of(call: Call, document: Row, message: str) -> Row:
     return row
 
 
-def content_of(given: Row) -> str:
-    """The text of a chunk; ``Fail`` 102 if there is none, 100 if it is no text."""
+def content_of(given: Row) -> Any:
+    """What is to be the text of a chunk; ``Fail`` 102 if there is nothing."""
     content = given.get("content")
-    if content is None or (isinstance(content, str) and not content.strip()):
+    if content is None or not str(content).strip():
         raise Fail("`content` is required")
-    if not isinstance(content, str):
-        raise Fail(f"`content` should be a string, got {content!r}", EXCEPTION, data=None)
     return content
 
 
-def strings(given: Row, name: str, must: str, code: int = DATA) -> list[str]:
-    """A list of texts, empty if it is not there; ``code`` is for what is in it."""
+def text_of(content: Any) -> str:
+    """The content of a new chunk; ``Fail`` 100 if it is no text."""
+    with python_errors():
+        return str(content + "")
+
+
+def listed(given: Row, name: str, must: str) -> list[Any]:
+    """A list, empty if it is not there."""
     value = given.get(name, [])
     if not isinstance(value, list):
         raise Fail(f"`{name}` {must} be a list")
-    if not all(isinstance(each, str) for each in value):
-        raise Fail(f"`{name}` must be a list of strings", code, data=UNSET if code == DATA else None)
     return value
+
+
+def strings(given: Row, name: str, must: str) -> list[str]:
+    """A list of texts, empty if it is not there."""
+    value = listed(given, name, must)
+    if not all(isinstance(each, str) for each in value):
+        raise Fail(f"`{name}` must be a list of strings")
+    return value
+
+
+def joinable(texts: list[Any]) -> list[str]:
+    """The list; ``Fail`` 100 if something in it is no text."""
+    with python_errors():
+        "".join(texts)
+    return texts
 
 
 def trimmed(questions: Sequence[str]) -> list[str]:
@@ -221,9 +245,16 @@ def _extras(given: Row, must: str) -> Extras:
 
 
 def _features(value: Any) -> dict[str, float]:
-    if isinstance(value, dict) and all(isinstance(each, int | float) for each in value.values()):
-        return value
-    raise Fail(f"`tag_feas` must be an object of tags and their numbers, got {value!r}")
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Fail("`tag_feas` must be an object mapping string tags to finite numeric scores")
+    for tag, score in value.items():
+        if not tag.strip():
+            raise Fail("`tag_feas` keys must be non-empty strings")
+        if isinstance(score, bool) or not isinstance(score, int | float) or score <= 0:
+            raise Fail("`tag_feas` values must be finite numbers greater than 0")
+    return {tag.strip(): float(score) for tag, score in value.items()}
 
 
 def _image(value: Any) -> bytes:
@@ -257,10 +288,8 @@ def _positions(value: Any) -> list[list[int]]:
 
 
 def _flag(given: Row, name: str) -> bool:
-    try:
+    with python_errors():
         return int(given[name]) != 0
-    except (TypeError, ValueError):
-        raise Fail(f"`{name}` should be true or false, got {given[name]!r}", EXCEPTION, data=None) from None
 
 
 def _made(row: Row) -> str:

@@ -58,10 +58,12 @@ class SearchOne(BaseModel):
     meta_data_filter: dict[str, Any] | None = None
 
 
-class SearchMany(SearchOne):
-    """Body of ``POST /datasets/search``."""
-
+class _Datasets(BaseModel):
     dataset_ids: Annotated[list[str], Field(min_length=1)]
+
+
+class SearchMany(SearchOne, _Datasets):
+    """Body of ``POST /datasets/search``; what is wrong with ``dataset_ids`` is told first."""
 
 
 def search_one(call: Call) -> Response:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .call import Handler, Routes
 from .envelope import Fail
 
-__all__ = ["Dialect", "joined"]
+__all__ = ["Dialect", "joined", "names_first"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,7 @@ class Dialect:
     def tables(self) -> Mapping[str, Routes]:
         """All routes by the key they want, their paths in full."""
         tables = {"api": self.routes, "embed": self.bot_routes, "": self.open_routes}
-        return {
-            key: {_full(path): routes[path] for path in sorted(routes, key=_names_first)}
-            for key, routes in tables.items()
-        }
+        return {key: {_full(path): verbs for path, verbs in routes.items()} for key, routes in tables.items()}
 
     def absent(self) -> Mapping[str, str]:
         """The features that the engine has nothing of, by the paths in full where theirs begin."""
@@ -57,8 +54,8 @@ def joined(*tables: Routes) -> Routes:
     return whole
 
 
-def _names_first(path: str) -> list[bool]:
-    """What a path with a name in some place comes before: the one with an id there."""
+def names_first(path: str) -> list[bool]:
+    """The order in which paths are tried: one with a name in some place comes before one with an id there."""
     return [part.startswith("{") for part in path.split("/")]
 
 

@@ -13,7 +13,7 @@ from ..documents import Filters, Narrowed
 from ..parser_defaults import v027
 from . import datasets, metadata
 from .call import Call, Routes, accepts
-from .envelope import ARGUMENT, DATA, SERVER, Fail, answered, not_there_yet, succeeded
+from .envelope import ARGUMENT, DATA, SERVER, Fail, answered, not_there_yet, python_errors, succeeded
 from .media import attached, shown
 from .parser_config import changed
 from .validation import DeleteDocuments, UpdateDocument, validated
@@ -58,7 +58,7 @@ def list_(call: Call) -> Response:
     if total == 0:
         _checkexists(call, id=call.query.get("id"))
         _checkexists(call, name=call.query.get("name"))
-    low, high = (_milliseconds(call, name) for name in ("create_time_from", "create_time_to"))
+    low, high = (call.number(name, 0) for name in ("create_time_from", "create_time_to"))
     # RAGFlow looks at the time after it has cut the page, so that total does not count it
     docs = [_listed(row) for row in rows if low <= row["create_time"] <= (high or math.inf)]
     return succeeded({"total": total, "docs": docs})
@@ -91,6 +91,9 @@ def update(call: Call) -> Response:
         _check_new_name(row, wanted.name)
     if "chunk_method" in sent:
         check_method(row, wanted.chunk_method)
+    if "enabled" in sent:
+        with python_errors():
+            int(given["enabled"])
     if wanted.pipeline_id:
         raise not_there_yet("ingestion pipelines (`pipeline_id`)")
     fields = wanted.model_dump(include=sent & {"name", "meta_fields", "enabled", "chunk_method"})
@@ -260,14 +263,6 @@ def _checkexists(call: Call, *, id: str | None = None, name: str | None = None) 
     """Raise if the dataset has no document of this id or name at all, whatever the other filters."""
     if (id or name) and not exists(call, id=id, name=name):
         raise Fail(f"you don't own the document {id or name}")
-
-
-def _milliseconds(call: Call, name: str) -> int:
-    text = call.query.get(name) or "0"
-    try:
-        return int(text)
-    except ValueError:
-        raise Fail(f"`{name}` should be milliseconds since 1970, got {text!r}", ARGUMENT) from None
 
 
 def _accessible(call: Call) -> Row:

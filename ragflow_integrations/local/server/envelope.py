@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.responses import Response
@@ -20,7 +22,9 @@ __all__ = [
     "UNAUTHORIZED",
     "Fail",
     "answered",
+    "failed",
     "not_there_yet",
+    "python_errors",
     "succeeded",
 ]
 
@@ -60,6 +64,23 @@ class Fail(Exception):
     def response(self) -> JSON:
         """The answer; after one about a body that is too large nothing more is read from the connection."""
         return JSON(self.body, self.status, {"Connection": "close"} if self.status == 413 else None)
+
+
+@contextmanager
+def python_errors() -> Iterator[None]:
+    """Where RAGFlow trips over a value of a wrong type: code 100 and the exception as Python words it.
+
+    Inside, do to the value what RAGFlow does: clients know the text.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+        raise failed(error) from None
+
+
+def failed(error: Exception) -> Fail:
+    """What RAGFlow answers when a handler raises: code 100 and the exception as Python writes it."""
+    return Fail(repr(error), EXCEPTION, data=None)
 
 
 def answered(data: Any = UNSET, **more: Any) -> JSON:

@@ -12,7 +12,7 @@ from ..metadata import Condition, Filter, flattened, holding, matching, summary
 from . import datasets
 from .call import Call, Routes, accepts
 from .envelope import EXCEPTION, Fail, answered
-from .validation import AutoMetadata, validated
+from .validation import AutoMetadataConfig, validated
 
 __all__ = ["ROUTES", "document_ids", "filter_of", "patch", "shown_fields", "summarize", "update"]
 
@@ -61,10 +61,10 @@ def config(call: Call) -> Response:
     return answered({name: kept.get(name) or [] for name in ("metadata", "built_in_metadata")})
 
 
-@accepts(body=AutoMetadata)
+@accepts(body=AutoMetadataConfig)
 def configure(call: Call) -> Response:
     """``PUT /datasets/{id}/metadata/config``."""
-    wanted = validated(AutoMetadata, call.strict_json()).model_dump()
+    wanted = validated(AutoMetadataConfig, call.strict_json()).model_dump()
     row = datasets.owned(call)
     call.engine.update_dataset(row["id"], {"parser_config": wanted})
     return answered(wanted)

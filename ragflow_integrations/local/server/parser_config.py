@@ -23,7 +23,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Raptor(Strict):
+class RaptorConfig(Strict):
     use_raptor: bool = False
     prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = _DEFAULTS["raptor"][
         "prompt"
@@ -59,7 +59,7 @@ class Raptor(Strict):
 _OLD_RAPTOR_FIELDS = {"ext", "threshold", "clustering_method", "tree_builder"}
 
 
-class GraphRAG(Strict):
+class GraphragConfig(Strict):
     use_graphrag: bool = False
     entity_types: list[str] = _DEFAULTS["graphrag"]["entity_types"]
     method: Literal["light", "general", "ner"] = "light"
@@ -77,7 +77,7 @@ class GraphRAG(Strict):
     lock_acquire_timeout_seconds: Annotated[int, Field(ge=0, le=_Day)] = 600
 
 
-class ParentChild(Strict):
+class ParentChildConfig(Strict):
     use_parent_child: bool = False
     children_delimiter: Annotated[str, Field(min_length=1)] = "\n"
 
@@ -89,13 +89,13 @@ class ParserConfig(Strict):
     auto_questions: Annotated[int, Field(ge=0, le=10)] = 0
     chunk_token_num: Annotated[int, Field(ge=1, le=2048)] = 512
     delimiter: Annotated[str, Field(min_length=1)] = "\n"
-    graphrag: GraphRAG = GraphRAG()
+    graphrag: GraphragConfig = GraphragConfig()
     html4excel: bool = False
     layout_recognize: str = "DeepDOC"
-    parent_child: ParentChild = ParentChild()
+    parent_child: ParentChildConfig = ParentChildConfig()
     enable_children: bool = False
     children_delimiter: str = ""
-    raptor: Raptor = Raptor()
+    raptor: RaptorConfig = RaptorConfig()
     tag_kb_ids: list[str] = []
     topn_tags: Annotated[int, Field(ge=1, le=10)] = 1
     filename_embd_weight: Fraction | None = 0.1

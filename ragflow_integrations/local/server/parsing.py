@@ -53,7 +53,7 @@ def stop_chunking(call: Call) -> Response:
 
 def parse(call: Call) -> Response:
     """``POST /datasets/{id}/documents/parse``."""
-    ids, errors = document_ids(call)
+    ids, errors = document_ids(call, list)
     known, unknown = split(call, ids)
     idle = [row["id"] for row in known if row["run"] != "RUNNING"]
     call.engine.start_parsing(idle)
@@ -64,7 +64,7 @@ def parse(call: Call) -> Response:
 
 def stop(call: Call) -> Response:
     """``POST /datasets/{id}/documents/stop``."""
-    ids, errors = document_ids(call)
+    ids, errors = document_ids(call, list)
     known, unknown = split(call, ids)
     if unknown:
         raise Fail(f"Documents not found: {unknown}")
@@ -98,11 +98,11 @@ def counted(known: list[Row], repeated: list[str]) -> Response:
     return answered({"success_count": len(known), "errors": repeated}) if repeated else answered()
 
 
-def document_ids(call: Call) -> tuple[list[str], list[str]]:
-    """The body's ``document_ids`` once each, and a complaint about each that is there twice."""
+def document_ids(call: Call, kind: type = object) -> tuple[list[str], list[str]]:
+    """The body's ``document_ids`` (of this ``kind``) once each, and a complaint about each that is there twice."""
     datasets.owned(call, f"You don't own the dataset {call.path['dataset_id']}.")
     given = call.json().get("document_ids")
-    if not given or not isinstance(given, list):
+    if not given or not isinstance(given, kind):
         raise Fail("`document_ids` is required")
     return without_repeats(given, "document")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,10 @@ from starlette.responses import Response
 from ..engine import Retrieval
 from ..models import UnknownModel
 from .call import Call, Page, Routes, page_of
-from .envelope import EXCEPTION, Fail, answered, not_there_yet
+from .envelope import EXCEPTION, Fail, answered, failed, not_there_yet, python_errors
 from .metadata import filter_of, shown_fields
 
-__all__ = ["NOTHING", "ROUTES", "check_graph", "found", "query_of", "retrieve"]
+__all__ = ["NOTHING", "ROUTES", "check_graph", "found", "query_of", "retrieve", "whole"]
 
 Row = dict[str, Any]
 
@@ -36,7 +37,7 @@ def found(call: Call, query: Retrieval) -> Row:
     try:
         result = call.engine.retrieve(query)
     except UnknownModel as unknown:
-        raise Fail(f"LookupError({str(unknown)!r})", EXCEPTION, data=None) from None
+        raise failed(LookupError(str(unknown))) from None
     return {"total": result.total, "chunks": result.chunks, "doc_aggs": result.doc_aggs}
 
 
@@ -58,7 +59,7 @@ def query_of(call: Call, paged: Callable[[Row], Page]) -> Retrieval | None:
         document_ids=document_ids,
         similarity_threshold=_number(given, "similarity_threshold", 0.2),
         vector_similarity_weight=_number(given, "vector_similarity_weight", 0.3),
-        top_k=int(_number(given, "top_k", 1024)),
+        top_k=whole(given, "top_k", 1024),
         highlight=_highlight(given),
         rerank_id=_text(given, "rerank_id"),
         keyword=bool(given.get("keyword")),
@@ -88,9 +89,11 @@ def _dataset_ids(call: Call, given: Row) -> list[str]:
 
 
 def _question(value: Any) -> str:
-    if value and not isinstance(value, str):
-        raise Fail(f"`question` should be a string, got {value!r}", EXCEPTION, data=None)
-    return value.strip() if value else ""
+    if not value:
+        return ""
+    with python_errors():
+        re.search("", value)
+    return str(value).strip()
 
 
 def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str] | None:
@@ -100,8 +103,8 @@ def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str] |
         raise Fail("`documents` should be a list")
     condition = given.get("metadata_condition")
     if not ids and condition:
-        if not isinstance(condition, dict):
-            raise Fail("metadata_condition must be an object.", EXCEPTION, data=None)
+        with python_errors():
+            condition.get("conditions")
         return call.engine.documents_fitting(dataset_ids, filter_of(condition))
     for each in ids:
         document = call.engine.get_document(each) if isinstance(each, str) else None
@@ -111,14 +114,17 @@ def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str] |
 
 
 def _number(given: Row, name: str, default: float) -> float:
-    value = given.get(name, default)
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    with python_errors():
+        number = float(given.get(name, default))
     if not math.isfinite(number):
-        raise Fail(f"`{name}` should be a number, got {value!r}", EXCEPTION, data=None)
+        raise Fail(f"`{name}` should be a finite number, got {given[name]!r}", EXCEPTION, data=None)
     return number
+
+
+def whole(given: Row, name: str, default: int) -> int:
+    """A whole number of the body; ``Fail`` 100 if it is none."""
+    with python_errors():
+        return int(given.get(name, default))
 
 
 def _text(given: Row, name: str) -> str:

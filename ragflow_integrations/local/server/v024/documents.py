@@ -14,16 +14,18 @@ from ...metadata import matching
 from ...parser_defaults import v024
 from .. import documents, uploads
 from ..call import Call, Routes, without_repeats
-from ..envelope import ARGUMENT, EXCEPTION, SERVER, Fail, answered
+from ..envelope import ARGUMENT, EXCEPTION, SERVER, Fail, answered, failed, python_errors
 from ..media import attached
 from ..metadata import filter_of
-from .paging import number, page_of
+from .paging import page_of
 
 __all__ = ["BOT_ROUTES", "ROUTES"]
 
 Row = dict[str, Any]
 
-_METHODS = "naive manual qa table paper book laws presentation picture one knowledge_graph email tag".split()
+_METHODS = frozenset(
+    "naive manual qa table paper book laws presentation picture one knowledge_graph email tag".split()
+)
 _ORDER = {"chunk_num": "chunk_count", "token_num": "token_count"}
 _SORTABLE = (
     "create_time",
@@ -44,7 +46,7 @@ def upload(call: Call) -> Response:
     files = uploads.uploads(call)
     identifier = call.path["dataset_id"]
     if call.engine.get_dataset(identifier) is None:
-        raise Fail(f"Can't find the dataset with ID {identifier}!", EXCEPTION, data=None)
+        raise failed(LookupError(f"Can't find the dataset with ID {identifier}!"))
     added, refused = uploads.add_uploads(call, files)
     if refused:
         raise Fail("\n".join(refused), SERVER)
@@ -57,7 +59,7 @@ def list_(call: Call) -> Response:
     _check_owner(call, f"You don't own the dataset {identifier}. ")
     for name in ("id", "name"):
         _check_there(call, name, call.query.get(name))
-    low, high = (number(call, name, 0) for name in ("create_time_from", "create_time_to"))
+    low, high = (call.number(name, 0) for name in ("create_time_from", "create_time_to"))
     rows, total = call.engine.list_documents(identifier, **_filters(call))
     # as on RAGFlow the time is looked at after the page is cut, so that total does not count it
     docs = [_shown(row) | _IN_LISTS for row in rows if low <= row["create_time"] <= (high or math.inf)]
@@ -150,7 +152,7 @@ def _check_there(call: Call, what: str, wanted: str | None) -> None:
 def _filters(call: Call) -> Filters:
     order = call.query.get("orderby", "create_time")
     if _ORDER.get(order, order) not in _SORTABLE:
-        raise Fail(f"`orderby` should be one of {', '.join(_SORTABLE)}, got {order!r}", EXCEPTION, data=None)
+        raise failed(AttributeError(f"type object 'Document' has no attribute {order!r}"))
     return {
         **page_of(call),
         "orderby": _ORDER.get(order, order),
@@ -194,31 +196,26 @@ def _changes(row: Row, given: Row) -> Row:
     if "chunk_method" in given:
         fields |= _new_method(row, given["chunk_method"], fields)
     if "enabled" in given:
-        fields["enabled"] = _switch(given["enabled"])
+        with python_errors():
+            fields["enabled"] = int(given["enabled"])
     return fields
 
 
 def _new_name(row: Row, name: Any) -> str:
-    if not isinstance(name, str):
-        raise Fail(f"`name` should be a string, got {name!r}", EXCEPTION, data=None)
-    documents.check_length(name)
+    with python_errors():
+        documents.check_length(name)
     if PurePath(name.lower()).suffix != PurePath(row["name"].lower()).suffix:
         raise Fail("The extension of file can't be changed", ARGUMENT)
-    return name
+    return str(name)
 
 
 def _new_method(row: Row, method: Any, fields: Row) -> Row:
-    if method not in _METHODS:
+    with python_errors():
+        known = method in _METHODS
+    if not known:
         raise Fail(f"`chunk_method` {method} doesn't exist")
     documents.check_method(row, method)
     return {"chunk_method": method, "parser_config": fields.get("parser_config") or v024(method)}
-
-
-def _switch(enabled: Any) -> int:
-    try:
-        return int(enabled)
-    except (TypeError, ValueError):
-        raise Fail(f"`enabled` should be 0 or 1, got {enabled!r}", EXCEPTION, data=None) from None
 
 
 ROUTES: Routes = {

@@ -7,7 +7,7 @@ from typing import Any
 from ..call import Call, Page
 from ..envelope import EXCEPTION, Fail
 
-__all__ = ["number", "page_of", "query_once"]
+__all__ = ["page_of", "query_once"]
 
 _MOST = 10_000  # rows a page; v0.24 itself has no limit
 
@@ -17,18 +17,9 @@ def query_once(call: Call) -> dict[str, Any]:
     return {name: call.query.getlist(name)[0] for name in call.query}
 
 
-def number(call: Call, name: str, default: int) -> int:
-    """A number of the query; ``Fail`` 100 if it is none."""
-    text = call.query.get(name, str(default))
-    try:
-        return int(text)
-    except ValueError as error:
-        raise Fail(repr(error), EXCEPTION, data=None) from None
-
-
 def page_of(call: Call, default_size: int = 30) -> Page:
     """``page`` and ``page_size`` of a list; page 0 is the first one, ``Fail`` 100 for what is below or huge."""
-    page, size = number(call, "page", 1), number(call, "page_size", default_size)
+    page, size = call.number("page", 1), call.number("page_size", default_size)
     if page < 0 or not 0 <= size <= _MOST:
         message = f"`page` should be 1 or more and `page_size` up to {_MOST}, got {page} and {size}"
         raise Fail(message, EXCEPTION, data=None)

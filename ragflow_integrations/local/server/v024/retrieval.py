@@ -11,7 +11,7 @@ from ...problems import DifferentEmbedders
 from .. import dify
 from ..call import Call, Page, Routes
 from ..envelope import ARGUMENT, EXCEPTION, JSON, NOT_FOUND, Fail, answered
-from ..retrieval import NOTHING, found, query_of
+from ..retrieval import NOTHING, found, query_of, whole
 
 __all__ = ["ROUTES"]
 
@@ -54,18 +54,11 @@ def ask_for_dify(call: Call) -> Response:
 
 
 def _page_of(given: Row) -> Page:
-    page, size = (_whole(given, name, default) for name, default in (("page", 1), ("page_size", 30)))
+    page, size = (whole(given, name, default) for name, default in (("page", 1), ("page_size", 30)))
     if page < 1 or not 1 <= size <= _MOST:
         message = f"`page` should be 1 or more and `page_size` 1 to {_MOST}, got {page} and {size}"
         raise Fail(message, EXCEPTION, data=None)
     return {"page": page, "page_size": size}
-
-
-def _whole(given: Row, name: str, default: int) -> int:
-    try:
-        return int(given.get(name, default))
-    except (TypeError, ValueError, OverflowError):
-        raise Fail(f"`{name}` should be a number, got {given[name]!r}", EXCEPTION, data=None) from None
 
 
 ROUTES: Routes = {"/retrieval": {"POST": retrieve}, "/dify/retrieval": {"POST": ask_for_dify}}

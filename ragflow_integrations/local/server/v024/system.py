@@ -10,7 +10,6 @@ from ..call import Call, Routes
 from ..datasets import NICKNAME
 from ..envelope import succeeded
 from ..system import create_token, delete_token, healthz, ping, status, tokens, user
-from .paging import number
 
 __all__ = ["OPEN_ROUTES", "ROUTES", "VERSION"]
 
@@ -61,7 +60,7 @@ def models(call: Call) -> Response:
 
 def datasets(call: Call) -> Response:
     """``POST /v1/kb/list``: the datasets; all of them unless the query has a ``page`` and a ``page_size``."""
-    page, size = number(call, "page", 0), number(call, "page_size", 0)
+    page, size = call.number("page", 0), call.number("page_size", 0)
     rows, total = call.engine.list_datasets(
         page=max(page, 1),
         page_size=size if page > 0 and size > 0 else 10_000,

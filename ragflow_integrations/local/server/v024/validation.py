@@ -30,7 +30,7 @@ def _uuid1_hex(value: Any) -> str:
 _Id = Annotated[str, BeforeValidator(_uuid1_hex)]
 
 
-class Raptor(Strict):
+class RaptorConfig(Strict):
     use_raptor: bool = False
     prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = _DEFAULTS["raptor"][
         "prompt"
@@ -42,7 +42,7 @@ class Raptor(Strict):
     auto_disable_for_structured_data: bool = True
 
 
-class GraphRAG(Strict):
+class GraphragConfig(Strict):
     use_graphrag: bool = False
     entity_types: list[str] = Field(default_factory=lambda: list(_DEFAULTS["graphrag"]["entity_types"]))
     method: Literal["light", "general"] = "light"
@@ -57,10 +57,10 @@ class ParserConfig(Strict):
     auto_questions: Annotated[int, Field(ge=0, le=10)] = 0
     chunk_token_num: Annotated[int, Field(ge=1, le=2048)] = 512
     delimiter: Annotated[str, Field(min_length=1)] = "\\n"
-    graphrag: GraphRAG = GraphRAG()
+    graphrag: GraphragConfig = GraphragConfig()
     html4excel: bool = False
     layout_recognize: str = "DeepDOC"
-    raptor: Raptor = Raptor()
+    raptor: RaptorConfig = RaptorConfig()
     tag_kb_ids: list[str] = Field(default_factory=list)
     topn_tags: Annotated[int, Field(ge=1, le=10)] = 1
     filename_embd_weight: Fraction | None = 0.1
