@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b, sha256
 from typing import Any
 
-from llama_index.core.schema import NodeRelationship, NodeWithScore, ObjectType, RelatedNodeInfo, TextNode
+from llama_index.core.schema import (
+    ImageNode,
+    NodeRelationship,
+    NodeWithScore,
+    ObjectType,
+    RelatedNodeInfo,
+    TextNode,
+)
 
 from ragflow_integrations import ChunkFields
 
-__all__ = ["RAGFlowNode", "to_node", "to_nodes"]
+__all__ = [
+    "OF_CHUNKS",
+    "OF_DOCUMENTS",
+    "RAGFlowImageNode",
+    "RAGFlowNode",
+    "of_document",
+    "to_node",
+    "to_nodes",
+]
 
 _SHOWN = ("document_name", "page_label", "url")
 _COPIED = (
@@ -26,12 +41,14 @@ _COPIED = (
 )
 _HIDDEN = ("chunk_id", "document_id", "file_name", "node_kind", "cited", "citation_index", *_COPIED)
 _OURS = {*_SHOWN, *_HIDDEN}
+OF_DOCUMENTS = {"document_id", "document_name", "file_name", "dataset_id"}
+"""Keys of a node's metadata that say something of its document, beside the document's own."""
+OF_CHUNKS = _OURS - OF_DOCUMENTS
+"""Keys of a node's metadata that say something of the chunk, or of the answer it is a source of."""
 
 
-class RAGFlowNode(TextNode):
-    """A chunk: a text node whose ``hash`` is the chunk's own.
-
-    A text node's hash covers its metadata, hence the scores, which differ from question to question; but
+class _OfChunk(TextNode):
+    """A text node's hash covers its metadata, hence the scores, which differ from question to question; but
     LlamaIndex's fusion of several questions' results knows a chunk by its hash.
     """
 
@@ -45,15 +62,24 @@ class RAGFlowNode(TextNode):
         return isinstance(other, TextNode) and self.__dict__ == other.__dict__
 
 
-def to_node(chunk: ChunkFields) -> NodeWithScore:
+class RAGFlowNode(_OfChunk):
+    """A chunk: a text node whose ``hash`` is the chunk's own."""
+
+
+class RAGFlowImageNode(_OfChunk, ImageNode):
+    """A chunk with a picture, which is not loaded: ``metadata["image_id"]`` names it."""
+
+
+def to_node(chunk: ChunkFields, *, images: bool = False) -> NodeWithScore:
     """A chunk as a node with its ``similarity`` as score.
 
     The node's id is the chunk's, its source the document. What the server did not send is absent from the
     metadata. A language model sees the document's name, page and url and the document's own metadata; the
-    rest is for programs.
+    rest is for programs. With ``images`` a chunk that has a picture is an ``ImageNode``.
     """
+    kind = RAGFlowImageNode if images and chunk.image_id else RAGFlowNode
     node_id = chunk.id if chunk.document_id else _graph_id(chunk)
-    node = RAGFlowNode(
+    node = kind(
         id_=node_id,
         text=chunk.content,
         metadata=_metadata(chunk, node_id),
@@ -64,12 +90,24 @@ def to_node(chunk: ChunkFields) -> NodeWithScore:
     return NodeWithScore(node=node, score=chunk.similarity)
 
 
-def to_nodes(chunks: Iterable[ChunkFields]) -> list[NodeWithScore]:
+def to_nodes(chunks: Iterable[ChunkFields], *, images: bool = False) -> list[NodeWithScore]:
     """Different chunks as nodes, in their order."""
     nodes: dict[str, NodeWithScore] = {}
-    for node in map(to_node, chunks):
+    for node in (to_node(chunk, images=images) for chunk in chunks):
         nodes.setdefault(node.node_id, node)
     return list(nodes.values())
+
+
+def of_document(
+    document_id: str, name: str, dataset_id: str, meta_fields: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the metadata of a document's nodes say of the document: who it is, and its own metadata."""
+    facts = {"document_id": document_id, "document_name": name, "file_name": name, "dataset_id": dataset_id}
+    return {**_own(meta_fields), **facts}
+
+
+def _own(meta_fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (meta_fields or {}).items() if name not in _OURS}
 
 
 def _metadata(chunk: ChunkFields, node_id: str) -> dict[str, Any]:
@@ -84,8 +122,7 @@ def _metadata(chunk: ChunkFields, node_id: str) -> dict[str, Any]:
         **{name: getattr(chunk, name) for name in _COPIED},
     }
     known = {name: value for name, value in facts.items() if value not in (None, "", [])}
-    own = {name: value for name, value in (chunk.document_metadata or {}).items() if name not in _OURS}
-    return known | own
+    return known | _own(chunk.document_metadata)
 
 
 def _page_label(chunk: ChunkFields) -> str | None:

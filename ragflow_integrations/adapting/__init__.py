@@ -15,11 +15,12 @@ from __future__ import annotations
 from .completions import Completions, Messages, Reader
 from .concurrency import together
 from .fence import DATA, Fence
-from .finding import PAGE, dataset, dataset_ids, found_document, matching_documents
+from .finding import PAGE, dataset, dataset_ids, found_document, listed_documents, matching_documents
 from .flow import Flow, arun, ask, run, work
 from .keeping import listed, named, removed, written
 from .records import Record, checked_metadata, kept, mark, record
 from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
+from .searching import found_in_documents
 from .telling import (
     DocumentPage,
     Passage,
@@ -59,8 +60,10 @@ __all__ = [
     "document_page",
     "documents_as_dicts",
     "found_document",
+    "found_in_documents",
     "kept",
     "listed",
+    "listed_documents",
     "mark",
     "matching_documents",
     "memories_as_dicts",

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from .. import DataSet, Document, InvalidRequestError, NotFoundError, Page
+from .. import DataSet, Document, InvalidRequestError, NotFoundError, Page, UnsupportedError
+from .concurrency import together
 from .flow import Flow, ask
 
-__all__ = ["PAGE", "dataset", "dataset_ids", "found_document", "matching_documents"]
+__all__ = ["PAGE", "dataset", "dataset_ids", "found_document", "listed_documents", "matching_documents"]
 
 PAGE = 100  # the most documents that a server lists at once
+_OFTEN_THE_MOST = 10_000  # where search engines stop to count; a dataset tells its own number then
 
 
 def dataset(dataset_id: str) -> Flow[DataSet]:
@@ -73,11 +75,26 @@ def matching_documents(
 ) -> Flow[list[str]]:
     """Ids of the documents whose metadata ``fits``, of ``document_ids`` only if given.
 
-    Exact on every server. Takes a call for each dataset and one for each hundred of its documents. More than
-    ``most_calls`` are an ``InvalidRequestError`` with the size that was measured, and never a part of the documents.
+    Exact on every server, at the cost of ``listed_documents``, which is an error beyond ``most_calls``.
     """
     if document_ids == []:
         return []
+    listed = yield from listed_documents(dataset_ids, most_calls)
+    asked_for = None if document_ids is None else set(document_ids)
+    return [
+        document.id
+        for document in listed
+        if (asked_for is None or document.id in asked_for) and fits(document.meta_fields)
+    ]
+
+
+def listed_documents(dataset_ids: Sequence[str], most_calls: int) -> Flow[list[Document]]:
+    """All documents of the datasets, each once.
+
+    Takes a call for each dataset and one for each hundred of its documents. More than ``most_calls`` are an
+    ``InvalidRequestError`` with the size that was measured; a server that lists fewer documents than it says it has
+    is an ``UnsupportedError``. Never a part of the documents.
+    """
     _check(2 * len(dataset_ids), most_calls, f"{len(dataset_ids)} datasets")
     first = []
     for dataset_id in dataset_ids:
@@ -86,12 +103,24 @@ def matching_documents(
     total = sum(page.total or 0 for _, page in first)
     calls = sum(1 + max(1, ceil((page.total or 0) / PAGE)) for _, page in first)
     _check(calls, most_calls, f"{total} documents")
-    found = [document for _, page in first for document in page]
+    found: dict[str, Document] = {}
     for held, page in first:
-        for number in range(2, ceil((page.total or 0) / PAGE) + 1):
-            found += yield from _page(held, number)
-    fitting = dict.fromkeys(document.id for document in found if fits(document.meta_fields))
-    return [id for id in fitting if document_ids is None or id in document_ids]
+        found |= yield from _rest(held, page)
+    return list(found.values())
+
+
+def _rest(held: DataSet, first: Page[Document]) -> Flow[dict[str, Document]]:
+    """The documents of a dataset whose first page is there; the other pages are asked for side by side."""
+    total = first.total or 0
+    pages = yield from together(_page(held, number) for number in range(2, ceil(total / PAGE) + 1))
+    found = {document.id: document for page in (first, *pages) for document in page}
+    said = max(total, held.document_count) if total >= _OFTEN_THE_MOST else total
+    if len(found) < said:
+        raise UnsupportedError(
+            f"filter: the server lists {len(found)} of the {said} documents of dataset {held.id}: it ends its lists "
+            "there, or documents were deleted meanwhile. Try again, or spread the documents over more datasets"
+        )
+    return found
 
 
 def _page(held: DataSet, number: int) -> Flow[Page[Document]]:

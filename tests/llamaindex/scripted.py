@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 KEY = "ragflow-a-key-that-must-not-leak"
 RETRIEVAL = "/api/v1/retrieval"
@@ -20,11 +21,15 @@ Answer = Callable[[dict[str, Any]], "dict[str, Any] | Iterable[str]"]
 class Script:
     """Answers by path: an object becomes the envelope's ``data``, an iterable of frames a stream.
 
-    ``bodies`` are the requests' bodies in order; ``hung_up`` is set when a stream's caller went away.
+    An answer to ``GET`` is by ``"GET /path"`` and is told the query. ``bodies`` are the requests' bodies in order,
+    ``calls`` the last parts of the paths that were asked, all but the version's;
+    ``hung_up`` is set when a stream's caller went away.
     """
 
     base_url: str
     answers: dict[str, Answer] = field(default_factory=dict)
+    version: str = "v0.27.0"
+    calls: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
 
@@ -78,13 +83,19 @@ def running_script() -> Iterator[Script]:
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        """``/api/v1/system/version``, the only thing that is asked this way."""
-        self._send("application/json", ['{"code": 0, "data": "v0.27.0"}'])
+        script: Script = self.server.script  # type: ignore[attr-defined]
+        asked = urlsplit(self.path)
+        data: Any = script.version
+        if not asked.path.endswith("/system/version"):
+            script.calls.append(asked.path.rpartition("/")[2])
+            data = script.answers[f"GET {asked.path}"](dict(parse_qsl(asked.query)))
+        self._send("application/json", [json.dumps({"code": 0, "data": data})])
 
     def do_POST(self) -> None:
         script: Script = self.server.script  # type: ignore[attr-defined]
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         script.bodies.append(body)
+        script.calls.append(self.path.rpartition("/")[2])
         answer = script.answers[self.path](body)
         if isinstance(answer, dict):
             self._send("application/json", [json.dumps({"code": 0, "data": answer})])

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import inspect
 import threading
 import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
-from llama_index.core.schema import QueryBundle
+from llama_index.core.schema import ImageNode, QueryBundle
 
 from llamaindex_ragflow import RAGFlowRetriever
-from ragflow_integrations import ConfigurationError, InvalidRequestError, NotFoundError
+from llamaindex_ragflow._client import Connection
+from llamaindex_ragflow.retriever import _OPTIONS
+from ragflow_integrations import ConfigurationError, InvalidRequestError, NotFoundError, Scope
 from tests.llamaindex.conftest import HARBOUR, QUESTION, SHIPS, Call, KnowledgeBase, Seen
 from tests.llamaindex.scripted import RETRIEVAL, Script, chunk, found
 
@@ -272,3 +277,58 @@ def test_the_class() -> None:
     assert issubclass(RAGFlowRetriever, BaseRetriever)
     assert not RAGFlowRetriever.__abstractmethods__
     assert RAGFlowRetriever._aretrieve is not BaseRetriever._aretrieve
+
+
+async def test_other_options_for_one_question(kb: KnowledgeBase, call: Call) -> None:
+    """On the same connection and within the same scope; names that were looked up are not looked up again."""
+    named = retriever(kb, dataset_names=["handbook"], similarity_top_k=1)
+    assert len(await call(named, "retrieve", HARBOUR)) == 1
+    wide = named.with_options(similarity_top_k=3)
+    assert wide._known is named._known
+    assert len(await call(wide, "retrieve", HARBOUR)) == 3
+    ships = wide.with_options(dataset_ids=[kb.ships_id], similarity_threshold=0.0)
+    assert {node.metadata["dataset_id"] for node in await call(ships, "retrieve", HARBOUR)} == {kb.ships_id}
+    boats = Scope(document_ids=[kb.documents["boats.txt"]])
+    narrow = retriever(kb, scope=boats).with_options(similarity_threshold=0.0)
+    assert {node.metadata["document_name"] for node in await call(narrow, "retrieve", HARBOUR)} == {
+        "boats.txt"
+    }
+    for wrong in ("similarity_topk", "scope", "client"):
+        with pytest.raises(TypeError, match=f"{wrong}=: with_options takes dataset_ids"):
+            named.with_options(**{wrong: None})
+
+
+def test_options_are_all_arguments_but_the_servers() -> None:
+    """A new argument of the constructor is one of ``with_options``, too."""
+    arguments = set(inspect.signature(RAGFlowRetriever).parameters)
+    connection = set(inspect.signature(Connection).parameters)
+    assert set(_OPTIONS) == arguments - connection
+
+
+async def test_image_nodes(kb: KnowledgeBase, call: Call) -> None:
+    """A chunk with a picture is an image node if asked for; the picture is loaded when it is asked for."""
+    gif = base64.b64decode("R0lGODlhAQABAIAAAAUEBAAAACwAAAAAAQABAAACAkQBADs=")
+
+    def drawn() -> Any:
+        dataset = kb.client.create_dataset(f"drawings {uuid4()}")
+        (document,) = dataset.upload_documents([{"display_name": "lions.txt", "blob": b"Text."}])
+        document.add_chunk("A lion roars.", image_base64=gif)
+        document.add_chunk("A lion sleeps.")
+        return dataset
+
+    dataset = await asyncio.to_thread(drawn)
+    pictures = retriever(kb, dataset_ids=[dataset.id], similarity_threshold=0.0, image_nodes=True)
+    found = {node.text: node for node in await call(pictures, "retrieve", "lion")}
+    plain, image = found["A lion sleeps."], found["A lion roars."]
+    assert isinstance(image.node, ImageNode)
+    assert not isinstance(plain.node, ImageNode)
+    assert image.node.image is None
+    assert (await call(pictures, "load_image", image)).node.resolve_image().read()
+    assert image.node.image_mimetype.startswith("image/")
+    again = ImageNode.from_dict(image.node.to_dict())
+    assert (again.node_id, again.ref_doc_id) == (image.node_id, image.node.ref_doc_id)
+    with pytest.raises(InvalidRequestError, match="image_nodes=True"):
+        await call(pictures, "load_image", plain)
+    without = pictures.with_options(image_nodes=False)
+    assert not any(isinstance(one.node, ImageNode) for one in await call(without, "retrieve", "lion"))
+    await asyncio.to_thread(kb.client.delete_datasets, [dataset.id])

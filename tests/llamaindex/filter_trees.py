@@ -1,0 +1,76 @@
+"""Random filters, random metadata, and what LlamaIndex's own function says of them."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
+from llama_index.core.vector_stores.utils import build_metadata_filter_fn
+
+NAMES = ("Ann", "ann", "Bob", "Émile", "on duty", "2024-01-31", "7", "")
+NUMBERS = (0, 1, 7, 2023, 2024, 7.5, -3)
+_ANY_KIND = ("==", "!=", "in", "nin", "is_empty")
+_TEXT = (*_ANY_KIND, ">", "<", ">=", "<=", "contains", "any", "all", "text_match", "text_match_insensitive")
+SUITABLE = {
+    "author": _TEXT,
+    "document_name": _TEXT,
+    "year": (*_ANY_KIND, ">", "<", ">=", "<="),
+    "tags": (*_ANY_KIND, "contains", "any", "all"),
+    "note": _ANY_KIND,
+    "missing": tuple(FilterOperator),
+}
+"""Operators with which LlamaIndex can compare what the field holds."""
+
+
+def metadata(random: Random) -> dict[str, Any]:
+    """A document's: texts, numbers and lists where they are expected, and sometimes where they are not."""
+    expected = {
+        "author": random.choice((*NAMES, "Ann", "Ann", "Bob")),
+        "year": random.choice(NUMBERS),
+        "tags": random.sample(NAMES[:5], random.randint(1, 3)),
+        "note": random.choice([*NAMES, *NUMBERS, ["Ann", "7"], True]),
+    }
+    return {name: value for name, value in expected.items() if random.random() < 0.8}
+
+
+def tree(random: Random, depth: int = 3) -> MetadataFilters:
+    """A group of conditions and of further groups."""
+    parts: list[Any] = [
+        tree(random, depth - 1) if depth > 1 and random.random() < 0.3 else condition(random)
+        for _ in range(random.randint(1, 3))
+    ]
+    return MetadataFilters(filters=parts, condition=random.choice(list(FilterCondition)))
+
+
+def condition(random: Random) -> MetadataFilter:
+    """One comparison; of kinds that can be compared, mostly."""
+    field = random.choice(list(SUITABLE))
+    fits = random.random() < 0.98
+    operator = FilterOperator(random.choice(SUITABLE[field])) if fits else random.choice(list(FilterOperator))
+    values: tuple[Any, ...] = NUMBERS if field == "year" else NAMES
+    if operator in (FilterOperator.IN, FilterOperator.NIN, FilterOperator.ANY, FilterOperator.ALL):
+        value: Any = random.sample([one for one in values if not isinstance(one, float)], 3)
+    else:
+        value = random.choice(values)
+    return MetadataFilter(key=field, operator=operator, value=value)
+
+
+def own_opinion(filters: MetadataFilters, held: dict[str, Any]) -> bool:
+    """What LlamaIndex's function says, which takes no groups in groups: each is put in as a field of its own."""
+    flat, seen = list[Any](), dict(held)
+    for number, each in enumerate(filters.filters):
+        if isinstance(each, MetadataFilters):
+            seen[f"group {number}"] = int(own_opinion(each, held))
+            each = MetadataFilter(key=f"group {number}", value=1)
+        flat.append(each)
+    group = MetadataFilters(filters=flat, condition=filters.condition)
+    return bool(build_metadata_filter_fn(lambda _: seen, group)(""))
+
+
+def expected(filters: MetadataFilters, documents: dict[str, dict[str, Any]]) -> set[str] | None:
+    """The ids of the documents that fit; ``None`` if LlamaIndex cannot compare something."""
+    try:
+        return {id for id, held in documents.items() if own_opinion(filters, held)}
+    except TypeError:
+        return None
