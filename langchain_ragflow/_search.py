@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
 from pydantic import Field
 
 from ragflow_integrations import ChunkFields, Retrieval
-from ragflow_integrations.adapting import Flow, ask, matching_documents
+from ragflow_integrations.adapting import Flow, ask, found_in_documents, matching_documents
 
 from ._client import STRICT, for_call
 from ._convert import document
@@ -122,7 +122,9 @@ class Searching(SearchFields, OnDatasets):
             given = {"dataset_ids": None, "dataset_names": None, **given}
         return for_call(SearchFields, self, given)
 
-    def _found(self, question: str, fields: SearchFields, dataset_ids: list[str]) -> Flow[Retrieval[Any]]:
+    def _found(
+        self, question: str, fields: SearchFields, dataset_ids: list[str]
+    ) -> Flow[Sequence[ChunkFields]]:
         wanted = fields.filter
         if wanted is None:
             return (yield from _retrieved(question, fields._search(dataset_ids)))
@@ -133,7 +135,7 @@ class Searching(SearchFields, OnDatasets):
         ids = yield from matching_documents(
             wanted.fits, dataset_ids, fields.document_ids, fields.max_filter_calls
         )
-        return (yield from _retrieved(question, fields._search(dataset_ids, document_ids=ids)))
+        return (yield from found_in_documents(question, ids, fields._search(dataset_ids)))
 
     def _server_filters(self, fields: SearchFields) -> Flow[bool]:
         """Whether the server can be left to apply the filter; its version is asked for once."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._run import RunContext
+    from .auto_retriever import RAGFlowAutoRetriever
     from .chat_engine import RAGFlowAgentChatEngine, RAGFlowChatEngine
     from .query_engine import RAGFlowQueryEngine
     from .retriever import RAGFlowRetriever
@@ -27,6 +28,7 @@ if not all(importlib.util.find_spec(name) for name in ("llama_index", "llama_ind
 
 _HOME_OF = {
     "RAGFlowAgentChatEngine": "chat_engine",
+    "RAGFlowAutoRetriever": "auto_retriever",
     "RAGFlowChatEngine": "chat_engine",
     "RAGFlowQueryEngine": "query_engine",
     "RAGFlowRetriever": "retriever",
@@ -36,6 +38,7 @@ _HOME_OF = {
 
 __all__ = [
     "RAGFlowAgentChatEngine",
+    "RAGFlowAutoRetriever",
     "RAGFlowChatEngine",
     "RAGFlowQueryEngine",
     "RAGFlowRetriever",

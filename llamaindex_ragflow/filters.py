@@ -13,7 +13,7 @@ from ragflow_integrations import ConfigurationError, InvalidRequestError, Unsupp
 
 from .nodes import OF_CHUNKS, OF_DOCUMENTS
 
-__all__ = ["ExactFilter"]
+__all__ = ["ExactFilter", "narrowed"]
 
 Judge = Callable[[Mapping[str, Any]], bool]
 
@@ -65,6 +65,11 @@ class ExactFilter:
         conditions = [_as_condition(each) for each in self._filters.filters]
         known = [each for each in conditions if each is not None]
         return {"logic": condition.value, "conditions": known} if len(known) == len(conditions) else None
+
+
+def narrowed(filters: MetadataFilters | None, more: MetadataFilters) -> MetadataFilters:
+    """What both let through."""
+    return more if filters is None else MetadataFilters(filters=[filters, more])
 
 
 def _conditions(filters: MetadataFilters) -> Iterator[MetadataFilter]:

@@ -143,6 +143,17 @@ class RAGFlowRetriever(Connected, BaseRetriever):
         self._snapshots = Snapshots(_checked_age(filter_snapshot_age))
         self._filtered = _filtered(filters, filter_mode, max_filter_calls, document_ids)
 
+    @property
+    def filters(self) -> MetadataFilters | None:
+        """As given."""
+        filters: MetadataFilters | None = self._options["filters"]
+        return filters
+
+    @property
+    def similarity_top_k(self) -> int:
+        """As given."""
+        return int(self._search["limit"])
+
     def with_options(self, **changes: Any) -> Self:
         """The same retriever, on the same connection, with these arguments changed, e.g. for one question.
 

@@ -10,7 +10,6 @@ import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms import MockLLM
-from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.schema import QueryBundle
 from llama_index.core.tools import FunctionTool
@@ -19,8 +18,8 @@ from llama_index.core.workflow import Context, StartEvent, StopEvent, Workflow, 
 from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever, RunContext
 from llamaindex_ragflow._run import called_with, this_run
 from ragflow_integrations import ConfigurationError, InvalidRequestError, NotFoundError, RAGFlow, Scope
+from tests.llamaindex.agents import ScriptedLLM, agents, calls
 from tests.llamaindex.conftest import HARBOUR, Call, KnowledgeBase
-from tests.llamaindex.test_composition import asking
 from tests.llamaindex.test_scope import files
 
 
@@ -108,9 +107,7 @@ async def test_a_step_in_a_thread() -> None:
     assert isinstance(await Sync().run(), Context)
 
 
-# llama-index-workflows inspects the agent, a pydantic model, with all its deprecated attributes
-@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
-@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
+@agents
 async def test_an_agent(kb: KnowledgeBase) -> None:
     """A tool that an agent calls knows the agent's context, whatever the model wrote."""
     retriever = per_user(kb)
@@ -119,14 +116,14 @@ async def test_an_agent(kb: KnowledgeBase) -> None:
         """Search."""
         return str(files(await retriever.aretrieve(question)))
 
-    def turn(messages: list[ChatMessage], **_: Any) -> ChatMessage:
-        if messages[-1].role == "tool":
-            return ChatMessage(role="assistant", content=messages[-1].content)
-        return asking("search", {"question": HARBOUR, "user": "leave"})
-
-    model = MockFunctionCallingLLM(response_generator=turn)
-    agent = FunctionAgent(tools=[FunctionTool.from_defaults(async_fn=search)], llm=model)
     for user in ("boats", "lamps"):
+        model = ScriptedLLM(
+            turns=[
+                calls(("search", {"question": HARBOUR, "user": "leave"})),
+                lambda messages: ChatMessage(role="assistant", content=messages[-1].content),
+            ]
+        )
+        agent = FunctionAgent(tools=[FunctionTool.from_defaults(async_fn=search)], llm=model)
         context: Any = Context(agent)
         await context.store.set("user", user)
         memory = ChatMemoryBuffer.from_defaults()
