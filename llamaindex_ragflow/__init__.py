@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._run import RunContext
     from .auto_retriever import RAGFlowAutoRetriever
     from .chat_engine import RAGFlowAgentChatEngine, RAGFlowChatEngine
+    from .memory import RAGFlowMemory, RAGFlowMemoryBlock
     from .query_engine import RAGFlowQueryEngine
     from .retriever import RAGFlowRetriever
     from .tools import RAGFlowToolSpec
@@ -30,6 +31,8 @@ _HOME_OF = {
     "RAGFlowAgentChatEngine": "chat_engine",
     "RAGFlowAutoRetriever": "auto_retriever",
     "RAGFlowChatEngine": "chat_engine",
+    "RAGFlowMemory": "memory",
+    "RAGFlowMemoryBlock": "memory",
     "RAGFlowQueryEngine": "query_engine",
     "RAGFlowRetriever": "retriever",
     "RAGFlowToolSpec": "tools",
@@ -40,6 +43,8 @@ __all__ = [
     "RAGFlowAgentChatEngine",
     "RAGFlowAutoRetriever",
     "RAGFlowChatEngine",
+    "RAGFlowMemory",
+    "RAGFlowMemoryBlock",
     "RAGFlowQueryEngine",
     "RAGFlowRetriever",
     "RAGFlowToolSpec",

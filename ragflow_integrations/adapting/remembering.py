@@ -57,10 +57,17 @@ def remembered(
 
 
 def recalled(
-    query: str, memory_ids: Sequence[str], agent_id: str, *, k: int, similarity_threshold: float
+    query: str,
+    memory_ids: Sequence[str],
+    agent_id: str,
+    *,
+    k: int,
+    similarity_threshold: float,
+    session_id: str | None = None,
 ) -> Flow[list[MemoryMessage]]:
     """The ``k`` messages (1 to 100) of ``agent_id_of(user)`` that fit best, best first; none for a blank query.
 
+    Of all the user's sessions, or of the one that is given.
     Of a query the beginning is looked up: about 4000 letters, of Chinese 450.
     """
     if not query.strip():
@@ -69,7 +76,12 @@ def recalled(
     return (
         yield from ask(
             lambda client: client.search_message(
-                begin, memory_ids, agent_id=agent_id, similarity_threshold=similarity_threshold, top_n=k
+                begin,
+                memory_ids,
+                agent_id=agent_id,
+                session_id=session_id,
+                similarity_threshold=similarity_threshold,
+                top_n=k,
             )
         )
     )
