@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._run import RunContext
     from .auto_retriever import RAGFlowAutoRetriever
     from .chat_engine import RAGFlowAgentChatEngine, RAGFlowChatEngine
+    from .llm import RAGFlowLLM
     from .memory import RAGFlowMemory, RAGFlowMemoryBlock
     from .query_engine import RAGFlowQueryEngine
     from .retriever import RAGFlowRetriever
@@ -31,6 +32,7 @@ _HOME_OF = {
     "RAGFlowAgentChatEngine": "chat_engine",
     "RAGFlowAutoRetriever": "auto_retriever",
     "RAGFlowChatEngine": "chat_engine",
+    "RAGFlowLLM": "llm",
     "RAGFlowMemory": "memory",
     "RAGFlowMemoryBlock": "memory",
     "RAGFlowQueryEngine": "query_engine",
@@ -43,6 +45,7 @@ __all__ = [
     "RAGFlowAgentChatEngine",
     "RAGFlowAutoRetriever",
     "RAGFlowChatEngine",
+    "RAGFlowLLM",
     "RAGFlowMemory",
     "RAGFlowMemoryBlock",
     "RAGFlowQueryEngine",

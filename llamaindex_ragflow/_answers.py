@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import aclosing, closing
 from typing import Any, NamedTuple
 
 from llama_index.core.schema import NodeWithScore
@@ -13,7 +14,19 @@ from ragflow_integrations.adapting import Completions, Reader
 from .citations import CitationStyle, Markers, cite, flag, footnotes, tell
 from .nodes import to_node
 
-__all__ = ["Asked", "Reply", "apieces", "awhole", "checked_question", "completed", "pieces", "whole"]
+__all__ = [
+    "Asked",
+    "Piece",
+    "Reply",
+    "apieces",
+    "atexts",
+    "awhole",
+    "checked_question",
+    "completed",
+    "pieces",
+    "texts",
+    "whole",
+]
 
 _OF_AGENTS = ("user_inputs", "tips", "structured", "attachment", "downloads")
 
@@ -23,6 +36,13 @@ class Asked(NamedTuple):
 
     call: Callable[[Any, bool], Any]  # the client; with True the answer is a stream
     reader: Reader
+
+
+class Piece(NamedTuple):
+    """What is new of an answer."""
+
+    text: str
+    thought: str
 
 
 class Reply:
@@ -102,28 +122,42 @@ async def awhole(asked: Asked | None, client: AsyncRAGFlow, reply: Reply) -> str
     return reply.add(asked.reader.whole(await asked.call(client, False)), last=True)
 
 
-def pieces(asked: Asked | None, client: RAGFlow, reply: Reply) -> Generator[str, None, None]:
+def pieces(asked: Asked | None, client: RAGFlow, reply: Reply) -> Generator[Piece, None, None]:
     """The same as it arrives: asked for with the first piece; closing the generator closes the connection."""
     if asked is None:
         reply.nothing()
         return
     with asked.call(client, True) as stream:
-        for piece in stream:
-            message = asked.reader.piece(piece)
-            if text := reply.add(message, last=message.final):
-                yield text
+        for part in stream:
+            message = asked.reader.piece(part)
+            yield Piece(reply.add(message, last=message.final), message.reasoning)
 
 
-async def apieces(asked: Asked | None, client: AsyncRAGFlow, reply: Reply) -> AsyncGenerator[str, None]:
+async def apieces(asked: Asked | None, client: AsyncRAGFlow, reply: Reply) -> AsyncGenerator[Piece, None]:
     """As ``pieces``."""
     if asked is None:
         reply.nothing()
         return
     async with await asked.call(client, True) as stream:
-        async for piece in stream:
-            message = asked.reader.piece(piece)
-            if text := reply.add(message, last=message.final):
-                yield text
+        async for part in stream:
+            message = asked.reader.piece(part)
+            yield Piece(reply.add(message, last=message.final), message.reasoning)
+
+
+def texts(asked: Asked | None, client: RAGFlow, reply: Reply) -> Generator[str, None, None]:
+    """The texts of ``pieces``."""
+    with closing(pieces(asked, client, reply)) as parts:
+        for piece in parts:
+            if piece.text:
+                yield piece.text
+
+
+async def atexts(asked: Asked | None, client: AsyncRAGFlow, reply: Reply) -> AsyncGenerator[str, None]:
+    """As ``texts``."""
+    async with aclosing(apieces(asked, client, reply)) as parts:
+        async for piece in parts:
+            if piece.text:
+                yield piece.text
 
 
 def completed(chat_id: str, messages: list[dict[str, str]], options: dict[str, Any]) -> Asked:

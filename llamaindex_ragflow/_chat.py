@@ -20,7 +20,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, RAGFlow, UnsupportedError
 from ragflow_integrations.adapting import Flow, Messages, arun, ask, run
 
-from ._answers import Asked, Reply, apieces, awhole, checked_question, pieces, whole
+from ._answers import Asked, Reply, atexts, awhole, checked_question, texts, whole
 from ._client import Connection
 from .citations import CitationStyle
 from .retriever import RAGFlowRetriever
@@ -106,7 +106,7 @@ class ServerAnswers(ABC):
         reply, client = self._reply(additional), self._connection.scoped()
         asked = run(self._asked_for(query_bundle, documents, reply), client)
         if self._manner.streaming:
-            return StreamingResponse(pieces(asked, client, reply), reply.source_nodes, reply.metadata)
+            return StreamingResponse(texts(asked, client, reply), reply.source_nodes, reply.metadata)
         return Response(whole(asked, client, reply), reply.source_nodes, reply.metadata)
 
     async def _arespond(
@@ -118,7 +118,7 @@ class ServerAnswers(ABC):
         reply, client = self._reply(additional), await self._connection.ascoped()
         asked = await arun(self._asked_for(query_bundle, documents, reply), client)
         if self._manner.streaming:
-            return AsyncStreamingResponse(apieces(asked, client, reply), reply.source_nodes, reply.metadata)
+            return AsyncStreamingResponse(atexts(asked, client, reply), reply.source_nodes, reply.metadata)
         return Response(await awhole(asked, client, reply), reply.source_nodes, reply.metadata)
 
     def _asked_for(

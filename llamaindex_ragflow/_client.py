@@ -56,6 +56,16 @@ class Connection:
         self._sync, self._async = client, async_client
 
     @property
+    def is_scoped(self) -> bool:
+        """Whether it sees less than its key may, be it by ``scope`` or by a client that has one."""
+        return self.scope is not None or self._given.scope is not None
+
+    @property
+    def base_url(self) -> str:
+        """The server's address, ``local:folder`` or ``:memory:``."""
+        return self._given.base_url
+
+    @property
     def scope_varies(self) -> bool:
         """Whether another run may see something else: what one has found out by name is not another's then."""
         return callable(self.scope)

@@ -53,18 +53,12 @@ def _text(message: ChatMessage) -> str:
 def from_server(message: Message) -> ChatMessage:
     """A message of RAGFlow's, with a ``CitationBlock`` for each source it cites.
 
-    Its thoughts are a ``ThinkingBlock`` where LlamaIndex has these, and ``additional_kwargs["reasoning"]``.
+    Its thoughts are a ``ThinkingBlock`` where LlamaIndex has these. Nothing is in ``additional_kwargs``: LlamaIndex
+    writes those into prompts that it makes of a history.
     """
     role = MessageRole.USER if message.role == "user" else MessageRole.ASSISTANT
-    text = TextBlock(text=message.content)
-    if not message.reasoning:
-        return ChatMessage(role=role, blocks=[text, *_citations(message)])
-    thoughts = [_Thinking(content=message.reasoning)] if _Thinking else []
-    return ChatMessage(
-        role=role,
-        blocks=[*thoughts, text, *_citations(message)],
-        additional_kwargs={"reasoning": message.reasoning},
-    )
+    thoughts = [_Thinking(content=message.reasoning)] if _Thinking and message.reasoning else []
+    return ChatMessage(role=role, blocks=[*thoughts, TextBlock(text=message.content), *_citations(message)])
 
 
 def _citations(message: Message) -> list[CitationBlock]:

@@ -34,7 +34,7 @@ from ragflow_integrations import (
 )
 from ragflow_integrations.adapting import Flow, Messages, arun, ask, run
 
-from ._answers import Asked, Reply, apieces, awhole, checked_question, completed, pieces, whole
+from ._answers import Asked, Reply, atexts, awhole, checked_question, completed, texts, whole
 from ._chat import ChatId
 from ._client import Connected, Connection
 from ._messages import from_server, to_server
@@ -69,8 +69,8 @@ class RAGFlowStreamingChatResponse(StreamingAgentChatResponse):
     async def async_response_gen(self) -> AsyncGenerator[str, None]:
         """The pieces of an answer to ``astream_chat``."""
         try:
-            async with aclosing(super().async_response_gen()) as texts:
-                async for text in texts:
+            async with aclosing(super().async_response_gen()) as arriving:
+                async for text in arriving:
                     yield text
             self.is_done = True
         finally:
@@ -202,8 +202,8 @@ class _Conversation(Connected, BaseChatEngine):
         said = ""
         try:
             asked = run(self._asked(turn), client)
-            with closing(pieces(asked, client, turn.reply)) as texts:
-                for text in texts:
+            with closing(texts(asked, client, turn.reply)) as arriving:
+                for text in arriving:
                     said += text
                     yield _piece(said, text)
         except Exception as error:
@@ -217,8 +217,8 @@ class _Conversation(Connected, BaseChatEngine):
         said = ""
         try:
             asked = await arun(self._asked(turn), client)
-            async with aclosing(apieces(asked, client, turn.reply)) as texts:
-                async for text in texts:
+            async with aclosing(atexts(asked, client, turn.reply)) as arriving:
+                async for text in arriving:
                     said += text
                     yield _piece(said, text)
         except Exception as error:
