@@ -2,233 +2,27 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing, closing
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.callbacks.base import CallbackManager
-from llama_index.core.chat_engine.types import (
-    AgentChatResponse,
-    BaseChatEngine,
-    StreamingAgentChatResponse,
-)
-from llama_index.core.instrumentation.events.chat_engine import (
-    StreamChatDeltaReceivedEvent,
-    StreamChatEndEvent,
-    StreamChatErrorEvent,
-    StreamChatStartEvent,
-)
-from llama_index.core.settings import Settings
 from pydantic import SecretStr
 
-from ragflow_integrations import (
-    AsyncRAGFlow,
-    ConfigurationError,
-    PermissionDeniedError,
-    RAGFlow,
-    Scope,
-    UnsupportedError,
-)
-from ragflow_integrations.adapting import Flow, Messages, arun, ask, run
+from ragflow_integrations import AsyncRAGFlow, ConfigurationError, RAGFlow, Scope, UnsupportedError
+from ragflow_integrations.adapting import Flow, Messages, ask
 
-from ._answers import Asked, Reply, atexts, awhole, checked_question, completed, texts, whole
+from ._answers import Asked, checked_question, completed
 from ._chat import ChatId
-from ._client import Connected, Connection
+from ._client import Connection
+from ._conversation import Conversation, RAGFlowStreamingChatResponse, Turn
 from ._messages import from_server, to_server
 from ._run import OfRun
-from .events import dispatcher
 
 __all__ = ["RAGFlowAgentChatEngine", "RAGFlowChatEngine", "RAGFlowStreamingChatResponse"]
 
 
-@dataclass
-class RAGFlowStreamingChatResponse(StreamingAgentChatResponse):
-    """An answer as it arrives: the question is sent when the first piece is asked for.
-
-    ``source_nodes`` and ``metadata`` (as of ``RAGFlowQueryEngine``) are filled, and the history is written, when the
-    last piece is there. Closing ``response_gen`` or ``async_response_gen()`` early breaks the answer off and closes
-    its connection; nothing runs in the background.
-    """
-
-    metadata: dict[str, Any] | None = None
-    is_writing_to_memory: bool = False
-
-    @property
-    def response_gen(self) -> Generator[str, None, None]:
-        """The pieces."""
-        try:
-            yield from super().response_gen
-            self.is_done = True
-        finally:
-            if self.chat_stream is not None:
-                self.chat_stream.close()
-
-    async def async_response_gen(self) -> AsyncGenerator[str, None]:
-        """The pieces of an answer to ``astream_chat``."""
-        try:
-            async with aclosing(super().async_response_gen()) as arriving:
-                async for text in arriving:
-                    yield text
-            self.is_done = True
-        finally:
-            if self.achat_stream is not None:
-                await self.achat_stream.aclose()
-
-
-class _Turn(NamedTuple):
-    """A question and what comes back."""
-
-    question: str
-    reply: Reply
-
-
-class _Conversation(Connected, BaseChatEngine):
-    """What conversations with assistants and agents have in common."""
-
-    _connection: Connection
-
-    def __init__(self, connection: Connection, callback_manager: CallbackManager | None) -> None:
-        self._connection = connection
-        self._own: RAGFlow | AsyncRAGFlow | None = (
-            None  # a client with a scope knows the sessions it has made
-        )
-        self.callback_manager = callback_manager or Settings.callback_manager
-
-    @abstractmethod
-    def _asked(self, turn: _Turn) -> Flow[Asked]:
-        """How to ask, and in which session."""
-
-    @abstractmethod
-    def _restart(self, history: Sequence[ChatMessage]) -> None:
-        """Go on from this history, in no session yet."""
-
-    @abstractmethod
-    def _history(self) -> Flow[list[ChatMessage]]:
-        """What was said so far."""
-
-    def _answered(self, turn: _Turn) -> None:
-        """The answer is there whole; a server that remembers needs no help."""
-
-    def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
-        """The answer to a question; ``chat_history`` replaces what was said before it."""
-        with self.callback_manager.as_trace("chat"):
-            turn, client = self._turn(message, chat_history), self._client()
-            asked = run(self._asked(turn), client)
-            text = whole(asked, client, turn.reply)
-            self._answered(turn)
-            return AgentChatResponse(text, [], turn.reply.source_nodes, metadata=turn.reply.metadata)
-
-    async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
-        """As ``chat``."""
-        with self.callback_manager.as_trace("chat"):
-            turn, client = self._turn(message, chat_history), await self._aclient()
-            asked = await arun(self._asked(turn), client)
-            text = await awhole(asked, client, turn.reply)
-            self._answered(turn)
-            return AgentChatResponse(text, [], turn.reply.source_nodes, metadata=turn.reply.metadata)
-
-    def stream_chat(
-        self, message: str, chat_history: list[ChatMessage] | None = None
-    ) -> RAGFlowStreamingChatResponse:
-        """The answer as it arrives: read ``response_gen``."""
-        with self.callback_manager.as_trace("chat"):
-            turn, client = self._turn(message, chat_history), self._client()
-            return RAGFlowStreamingChatResponse(
-                chat_stream=self._stream(turn, client),
-                source_nodes=turn.reply.source_nodes,
-                metadata=turn.reply.metadata,
-            )
-
-    async def astream_chat(
-        self, message: str, chat_history: list[ChatMessage] | None = None
-    ) -> RAGFlowStreamingChatResponse:
-        """The answer as it arrives: read ``async_response_gen()``."""
-        with self.callback_manager.as_trace("chat"):
-            turn, client = self._turn(message, chat_history), await self._aclient()
-            return RAGFlowStreamingChatResponse(
-                achat_stream=self._astream(turn, client),
-                source_nodes=turn.reply.source_nodes,
-                metadata=turn.reply.metadata,
-            )
-
-    def reset(self) -> None:
-        """Begin a new conversation with the next question; the session of this one stays on the server."""
-        self._own = None
-        self._restart([])
-
-    async def areset(self) -> None:
-        """As ``reset``."""
-        self.reset()
-
-    @property
-    def chat_history(self) -> list[ChatMessage]:
-        """What was said so far; a session's is read from the server. In a coroutine use ``achat_history``."""
-        return run(self._history(), self._client())
-
-    async def achat_history(self) -> list[ChatMessage]:
-        """As ``chat_history``."""
-        return await arun(self._history(), await self._aclient())
-
-    def _turn(self, message: str, chat_history: Sequence[ChatMessage] | None) -> _Turn:
-        question = self._checked(message)
-        if chat_history is not None:
-            self._restart(chat_history)
-            self._own = None
-        return _Turn(question, Reply({"session_id": None}))
-
-    def _checked(self, message: str) -> str:
-        return checked_question(message)
-
-    def _client(self) -> RAGFlow:
-        return self._kept_within(self._connection.scoped()).as_sync()
-
-    async def _aclient(self) -> AsyncRAGFlow:
-        return self._kept_within(await self._connection.ascoped()).as_async()
-
-    def _kept_within(self, client: RAGFlow | AsyncRAGFlow) -> RAGFlow | AsyncRAGFlow:
-        """The client that this conversation began with: what was said in one scope is not told in another."""
-        self._own = self._own or client
-        if self._own.scope != client.scope:
-            raise PermissionDeniedError(
-                "this conversation began within another scope; make a chat engine for each, or reset() it"
-            )
-        return self._own
-
-    def _stream(self, turn: _Turn, client: RAGFlow) -> Generator[ChatResponse, None, None]:
-        dispatcher.event(StreamChatStartEvent())
-        said = ""
-        try:
-            asked = run(self._asked(turn), client)
-            with closing(texts(asked, client, turn.reply)) as arriving:
-                for text in arriving:
-                    said += text
-                    yield _piece(said, text)
-        except Exception as error:
-            dispatcher.event(StreamChatErrorEvent(exception=error))
-            raise
-        self._answered(turn)
-        dispatcher.event(StreamChatEndEvent())
-
-    async def _astream(self, turn: _Turn, client: AsyncRAGFlow) -> AsyncGenerator[ChatResponse, None]:
-        dispatcher.event(StreamChatStartEvent())
-        said = ""
-        try:
-            asked = await arun(self._asked(turn), client)
-            async with aclosing(atexts(asked, client, turn.reply)) as arriving:
-                async for text in arriving:
-                    said += text
-                    yield _piece(said, text)
-        except Exception as error:
-            dispatcher.event(StreamChatErrorEvent(exception=error))
-            raise
-        self._answered(turn)
-        dispatcher.event(StreamChatEndEvent())
-
-
-class RAGFlowChatEngine(_Conversation):
+class RAGFlowChatEngine(Conversation):
     """A conversation with the chat assistant ``chat_id`` or ``chat_name``, which searches and cites its datasets.
 
         engine = RAGFlowChatEngine(chat_name="helpdesk")
@@ -270,10 +64,9 @@ class RAGFlowChatEngine(_Conversation):
     ) -> None:
         _check_chat(chat_id, chat_name, session_id, history)
         connection = Connection(client, async_client, base_url, api_key, timeout, max_retries, scope)
-        super().__init__(connection, callback_manager)
+        super().__init__(connection, session_id, callback_manager)
         self._chat = ChatId(chat_id, chat_name, connection)
         self._keeps = history == "client"
-        self._session_id = session_id
         self._said: list[ChatMessage] | None = [] if self._keeps else None
 
     def _restart(self, history: Sequence[ChatMessage]) -> None:
@@ -281,13 +74,13 @@ class RAGFlowChatEngine(_Conversation):
         self._session_id = None
         self._said = list(history) if history or self._keeps else None
 
-    def _asked(self, turn: _Turn) -> Flow[Asked]:
+    def _asked(self, turn: Turn) -> Flow[Asked]:
         chat_id = yield from self._chat.found()
         turn.reply.metadata["chat_id"] = chat_id
         if self._said is not None:
             question = ChatMessage(role=MessageRole.USER, content=turn.question)
             return completed(chat_id, to_server([*self._said, question]), {})
-        session_id = yield from self._session(chat_id)
+        session_id = yield from self._session(lambda client: client.chat(chat_id).create_session())
         turn.reply.metadata["session_id"] = session_id
 
         def call(client: RAGFlow | AsyncRAGFlow, stream: bool) -> Any:
@@ -296,13 +89,7 @@ class RAGFlowChatEngine(_Conversation):
 
         return Asked(call, Messages())
 
-    def _session(self, chat_id: str) -> Flow[str]:
-        if self._session_id is None:
-            session = yield from ask(lambda client: client.chat(chat_id).create_session())
-            self._session_id = session.id
-        return self._session_id
-
-    def _answered(self, turn: _Turn) -> None:
+    def _answered(self, turn: Turn) -> None:
         if self._said is not None:
             question = ChatMessage(role=MessageRole.USER, content=turn.question)
             self._said += [question, from_server(turn.reply.message)]
@@ -318,7 +105,7 @@ class RAGFlowChatEngine(_Conversation):
         return [from_server(message) for message in session.messages]
 
 
-class RAGFlowAgentChatEngine(_Conversation):
+class RAGFlowAgentChatEngine(Conversation):
     """A conversation with the agent ``agent_id``, which runs its canvas for each question.
 
     The agent remembers, in its session ``session_id`` or in one that is made with the first question; it takes no
@@ -350,9 +137,8 @@ class RAGFlowAgentChatEngine(_Conversation):
         callback_manager: CallbackManager | None = None,
     ) -> None:
         connection = Connection(client, async_client, base_url, api_key, timeout, max_retries, scope)
-        super().__init__(connection, callback_manager)
-        self._agent_id, self._session_id = agent_id, session_id
-        self._release = release
+        super().__init__(connection, session_id, callback_manager)
+        self._agent_id, self._release = agent_id, release
         self.inputs = inputs
 
     def _restart(self, history: Sequence[ChatMessage]) -> None:
@@ -365,8 +151,11 @@ class RAGFlowAgentChatEngine(_Conversation):
     def _checked(self, message: str) -> str:
         return message if self.inputs else checked_question(message)
 
-    def _asked(self, turn: _Turn) -> Flow[Asked]:
-        session_id = yield from self._session()
+    def _asked(self, turn: Turn) -> Flow[Asked]:
+        options = {} if self._release is None else {"release": self._release}
+        session_id = yield from self._session(
+            lambda client: client.agent(self._agent_id).create_session(**options)
+        )
         turn.reply.metadata.update(agent_id=self._agent_id, session_id=session_id)
 
         def call(client: RAGFlow | AsyncRAGFlow, stream: bool) -> Any:
@@ -375,24 +164,12 @@ class RAGFlowAgentChatEngine(_Conversation):
 
         return Asked(call, Messages())
 
-    def _session(self) -> Flow[str]:
-        if self._session_id is None:
-            options = {} if self._release is None else {"release": self._release}
-            session = yield from ask(lambda client: client.agent(self._agent_id).create_session(**options))
-            self._session_id = session.id
-        return self._session_id
-
     def _history(self) -> Flow[list[ChatMessage]]:
         session_id = self._session_id
         if session_id is None:
             return []
         session = yield from ask(lambda client: client.agent(self._agent_id).get_session(session_id))
         return [from_server(message) for message in session.messages]
-
-
-def _piece(said: str, text: str) -> ChatResponse:
-    dispatcher.event(StreamChatDeltaReceivedEvent(delta=text))
-    return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=said), delta=text)
 
 
 def _check_chat(chat_id: str | None, chat_name: str | None, session_id: str | None, history: str) -> None:

@@ -21,7 +21,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import LLM
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr
 
 from ragflow_integrations import (
     AsyncRAGFlow,
@@ -264,6 +264,10 @@ class RAGFlowLLM(Connected, LLM):
         """Without the key; an engine in memory is refused, where LlamaIndex would leave the connection out."""
         pickle.dumps(self._connection)
         return super().__getstate__()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """With the connection as it was; LlamaIndex would make a new one of the fields alone."""
+        BaseModel.__setstate__(self, state)
 
 
 def _part(said: str, piece: Piece) -> ChatResponse:

@@ -266,6 +266,21 @@ def test_messages_that_ragflow_cannot_be_told(kb: KnowledgeBase) -> None:
         assert engine.chat_history == said
 
 
+def test_a_question_that_is_refused_changes_nothing(kb: KnowledgeBase) -> None:
+    """Not even with a history that would have replaced the present one."""
+    scopes = [Scope([kb.dataset_id])]
+    engine = helpdesk(kb, history="client", scope=lambda run: scopes[0])
+    engine.chat(QUESTION)
+    said = engine.chat_history
+    with pytest.raises(InvalidRequestError, match="question=''"):
+        engine.chat("", [ChatMessage(content="x")])
+    scopes[0] = "everything"  # type: ignore[call-overload]
+    with pytest.raises(ConfigurationError, match="scope='everything'"):
+        engine.chat(QUESTION, [ChatMessage(content="x")])
+    scopes[0] = Scope([kb.dataset_id])
+    assert engine.chat_history == said
+
+
 # --- streams that end otherwise -----------------------------------------------------------------------
 
 
@@ -432,6 +447,27 @@ def engine_of(request: pytest.FixtureRequest) -> Iterator[RAGFlow]:
     """An empty engine, in both dialects."""
     with RAGFlow.local(api_version=request.param) as opened:
         yield opened
+
+
+@METHODS
+@KEPT
+async def test_each_dialect(engine_of: RAGFlow, call: Call, method: str, kept: Any) -> None:
+    """A conversation is the same on the oldest server and on the newest."""
+    kb = await asyncio.to_thread(build, engine_of)
+    engine = helpdesk(kb, history=kept)
+    for question, expected in ((QUESTION, "six weeks"), (LEAVE, "thirty days")):
+        text, response = await asked(call, engine, method, question)
+        assert expected in text
+        assert response.metadata["cited_node_ids"]
+    said = await history(call, engine)
+    assert [one.content for one in said if one.role == "user"] == [QUESTION, LEAVE]
+
+
+async def test_two_first_questions_at_once(kb: KnowledgeBase) -> None:
+    """They are asked in one session, which is the conversation's."""
+    engine = helpdesk(kb)
+    both = await asyncio.gather(engine.achat(QUESTION), engine.achat(LEAVE))
+    assert len({response.metadata["session_id"] for response in both}) == 1
 
 
 @METHODS

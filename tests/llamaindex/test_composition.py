@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
+from llama_index.core.agent.workflow import FunctionAgent, ReActAgent, ToolCallResult
 from llama_index.core.base.base_selector import BaseSelector, SelectorResult, SingleSelection
 from llama_index.core.base.llms.types import ToolCallBlock
-from llama_index.core.chat_engine import CondensePlusContextChatEngine
+from llama_index.core.chat_engine import (
+    CondensePlusContextChatEngine,
+    CondenseQuestionChatEngine,
+    ContextChatEngine,
+)
+from llama_index.core.indices.query.query_transform.base import BaseQueryTransform
 from llama_index.core.llms import ChatMessage, MockLLM
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.memory import ChatMemoryBuffer
@@ -21,6 +26,7 @@ from llama_index.core.query_engine import (
     RetrieverQueryEngine,
     RouterQueryEngine,
     SubQuestionQueryEngine,
+    TransformQueryEngine,
 )
 from llama_index.core.question_gen.types import BaseQuestionGenerator, SubQuestion
 from llama_index.core.response_synthesizers import get_response_synthesizer
@@ -28,8 +34,9 @@ from llama_index.core.retrievers import QueryFusionRetriever
 from llama_index.core.schema import QueryBundle
 from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolMetadata
 
-from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever
-from tests.llamaindex.conftest import HARBOUR, QUESTION, Call, KnowledgeBase
+from llamaindex_ragflow import RAGFlowLLM, RAGFlowQueryEngine, RAGFlowRetriever
+from ragflow_integrations import RAGFlow
+from tests.llamaindex.conftest import HARBOUR, QUESTION, Call, KnowledgeBase, build
 
 
 @pytest.fixture
@@ -154,6 +161,90 @@ async def test_chat_over_the_retriever(retriever: RAGFlowRetriever, call: Call) 
     assert names(response.source_nodes)[0] == "notice.txt"
 
 
+async def test_fusion_of_retrievals_at_once(kb: KnowledgeBase, call: Call) -> None:
+    """Several questions to several retrievers, all under way together."""
+    both = [
+        RAGFlowRetriever([dataset_id], similarity_threshold=0.0, **kb.clients)
+        for dataset_id in (kb.dataset_id, kb.ships_id)
+    ]
+    asked = MockFunctionCallingLLM(
+        response_generator=lambda messages, **options: ChatMessage(role="assistant", content=HARBOUR),
+        is_chat_model=True,
+    )
+    fusion = QueryFusionRetriever(both, llm=asked, num_queries=2, similarity_top_k=30, use_async=True)
+    fused = await call(fusion, "retrieve", QUESTION)
+    assert {"notice.txt", "ships.txt"} <= set(names(fused))
+    assert len({node.node_id for node in fused}) == len(fused)
+
+
+class Reworded(BaseQueryTransform):
+    """Asks something else."""
+
+    def _get_prompts(self) -> dict[str, Any]:
+        return {}
+
+    def _update_prompts(self, prompts: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _run(self, query_bundle: QueryBundle, metadata: dict[str, Any]) -> QueryBundle:
+        return QueryBundle(QUESTION)
+
+
+async def test_a_transformed_query(engine: RAGFlowQueryEngine, call: Call) -> None:
+    """It is the transformed one that is answered, with its sources."""
+    response = await call(TransformQueryEngine(engine, Reworded()), "query", "What about leaving?")
+    assert "six weeks" in str(response)
+    assert names(response.source_nodes)[0] == "notice.txt"
+
+
+async def test_streamed_chat_over_the_retriever(retriever: RAGFlowRetriever, call: Call) -> None:
+    """The sources are there when LlamaIndex's own chat engine streams."""
+    chat = CondensePlusContextChatEngine.from_defaults(
+        retriever, llm=MockLLM(), memory=ChatMemoryBuffer.from_defaults()
+    )
+    response = await call(chat, "stream_chat", QUESTION)
+    if response.achat_stream is not None:
+        text = "".join([piece async for piece in response.async_response_gen()])
+    else:
+        text = await asyncio.to_thread(lambda: "".join(response.response_gen))
+    assert "six weeks" in text
+    assert names(response.source_nodes)[0] == "notice.txt"
+
+
+async def test_chat_over_the_query_engine(engine: RAGFlowQueryEngine, call: Call) -> None:
+    """A question condensed by LlamaIndex and answered by RAGFlow keeps its sources."""
+    chat = CondenseQuestionChatEngine.from_defaults(
+        engine, llm=MockLLM(), memory=ChatMemoryBuffer.from_defaults()
+    )
+    response = await call(chat, "chat", QUESTION)
+    assert "six weeks" in str(response)
+    assert names(response.source_nodes)[0] == "notice.txt"
+
+
+async def test_an_assistant_as_the_llm_of_a_chat_engine(call: Call) -> None:
+    """The context that LlamaIndex puts into a system message reaches RAGFlow's model."""
+    told: list[str] = []
+
+    def model(messages: list[dict[str, str]]) -> str:
+        told.extend(message["content"] for message in messages)
+        return "Six weeks."
+
+    def opened() -> tuple[RAGFlow, str, str]:
+        client = RAGFlow.local(llm=model)
+        return client, build(client).dataset_id, client.create_chat("plain").id
+
+    client, dataset_id, chat_id = await asyncio.to_thread(opened)
+    chat = ContextChatEngine.from_defaults(
+        RAGFlowRetriever([dataset_id], client=client),
+        llm=RAGFlowLLM(chat_id, client=client),
+        memory=ChatMemoryBuffer.from_defaults(),
+    )
+    response = await call(chat, "chat", QUESTION)
+    assert (str(response), names(response.source_nodes)[0]) == ("Six weeks.", "notice.txt")
+    assert any("The notice period is six weeks." in text for text in told)
+    await asyncio.to_thread(client.close)
+
+
 async def test_tools(engine: RAGFlowQueryEngine, retriever: RAGFlowRetriever, call: Call) -> None:
     """As tools both give text for the model and their sources in the raw output."""
     asked = await call(QueryEngineTool.from_defaults(engine), "call", QUESTION)
@@ -197,6 +288,30 @@ async def test_an_agent_with_the_engine_as_its_tool(engine: RAGFlowQueryEngine) 
     assert "six weeks" in str(answer)
     (result,) = results
     assert names(result.tool_output.raw_output.source_nodes)[0] == "notice.txt"
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
+@pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
+async def test_a_react_agent_with_the_engine_as_its_tool(engine: RAGFlowQueryEngine) -> None:
+    """As before, with a model that asks for the tool in words."""
+    tool = QueryEngineTool.from_defaults(engine, name="handbook", description="The harbour's handbook.")
+
+    def scripted(messages: Sequence[ChatMessage], **options: Any) -> ChatMessage:
+        said = str(messages[-1].content)
+        if said.startswith("Observation:"):
+            return ChatMessage(role="assistant", content=f"Thought: I know.\nAnswer: It says {said}")
+        action = f'Thought: I need a tool.\nAction: handbook\nAction Input: {{"input": "{QUESTION}"}}'
+        return ChatMessage(role="assistant", content=action)
+
+    agent = ReActAgent(tools=[tool], llm=MockFunctionCallingLLM(response_generator=scripted))
+    running = agent.run(QUESTION, memory=ChatMemoryBuffer.from_defaults())
+    results = [event async for event in running.stream_events() if isinstance(event, ToolCallResult)]
+    assert "six weeks" in str(await running)
+    (result,) = results
+    sources = result.tool_output.raw_output.source_nodes
+    assert names(sources)[0] == "notice.txt"
+    assert any(node.metadata["cited"] for node in sources)
 
 
 def asking(tool: str, arguments: dict[str, Any]) -> ChatMessage:

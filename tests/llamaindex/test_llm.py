@@ -293,7 +293,7 @@ def test_what_was_scoped_stays_scoped(kb: KnowledgeBase, monkeypatch: pytest.Mon
     scope = Scope(["a"])
     llm = RAGFlowLLM("c", base_url="http://127.0.0.1:9", api_key="key", scope=scope)
     copy = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own
-    assert copy._connection.scope == scope
+    assert copy._connection.scope == copy._connection.scoped().scope == scope
     with pytest.raises(ConfigurationError, match="give scope="):
         RAGFlowLLM.from_dict(llm.to_dict())
     assert RAGFlowLLM.from_dict(llm.to_dict(), scope=scope)._connection.scope == scope
