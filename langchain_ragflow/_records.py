@@ -15,13 +15,14 @@ from ragflow_integrations.adapting import (
     Record,
     ask,
     checked_metadata,
+    checked_text,
     kept,
     listed,
     mark,
     named,
     record,
-    together,
 )
+from ragflow_integrations.adapting import versions as documents_of
 
 __all__ = ["KEPT_AS", "all_ours", "read", "records", "restored", "versions"]
 
@@ -40,14 +41,15 @@ def records(documents: Iterable[Document], ids: Iterable[str | None]) -> list[Re
 def restored(meta_fields: Mapping[str, Any] | None, content: str) -> Document | None:
     """The document with this metadata; ``None`` if it is none of LangChain's."""
     found = _kept(meta_fields)
-    return (
-        None if found is None else Document(id=found["id"], page_content=content, metadata=found["metadata"])
-    )
+    if found is None:
+        return None
+    return Document(id=found["id"], page_content=content, metadata=found["metadata"])
 
 
-def versions(dataset: DataSet, ids: Iterable[str]) -> Flow[list[list[Stored]]]:
-    """For each id what is there of it, the newest first: several only while one replaces another."""
-    return together(named(dataset, mark(id)) for id in dict.fromkeys(ids))
+def versions(dataset: DataSet, ids: Iterable[str]) -> Flow[list[Stored]]:
+    """What is there of these ids: of one several only while one replaces another."""
+    found = yield from documents_of(dataset, [mark(id) for id in ids])
+    return [document for each in found.values() for document in each]
 
 
 def all_ours(dataset: DataSet) -> Flow[list[Stored]]:
@@ -69,11 +71,10 @@ def _record(number: int, document: Document, id: Any) -> Record:
     where = f"documents[{number}]"
     if id is not None and (not isinstance(id, str) or not id):
         raise InvalidRequestError(f"{where}: id={id!r}: give a text that is not empty, or None for a new id")
-    if not document.page_content.strip():
-        raise InvalidRequestError(f"{where}: page_content is blank: RAGFlow keeps no chunk without text")
     id = id or str(uuid4())
     keep = {"id": id, "metadata": checked_metadata(where, document.metadata)}
-    return record(id, document.page_content, document.metadata, marks=[mark(id)], key=KEPT_AS, keep=keep)
+    text = checked_text(f"{where}: page_content", document.page_content)
+    return record(id, text, document.metadata, marks=[mark(id)], key=KEPT_AS, keep=keep)
 
 
 def _kept(meta_fields: Mapping[str, Any] | None) -> dict[str, Any] | None:

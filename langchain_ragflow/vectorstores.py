@@ -262,7 +262,7 @@ class RAGFlowVectorStore(Connected, VectorStore):
             old = yield from versions(dataset, known)
             newest = list({record.id: record for record in wanted}.values())
             yield from written(dataset, newest, batch_size)
-            yield from removed(dataset, [document.id for each in old for document in each])
+            yield from removed(dataset, [document.id for document in old])
         return [record.id for record in wanted]
 
     def _delete(self, ids: Sequence[str] | None, delete_all: bool, unknown: dict[str, Any]) -> Flow[bool]:
@@ -275,7 +275,7 @@ class RAGFlowVectorStore(Connected, VectorStore):
         if ids is None:
             found = yield from all_ours(dataset)
         else:
-            found = [document for each in (yield from versions(dataset, ids)) for document in each]
+            found = yield from versions(dataset, ids)
         yield from removed(dataset, [document.id for document in found])
         return True
 

@@ -17,8 +17,8 @@ from .concurrency import together
 from .fence import DATA, Fence
 from .finding import PAGE, dataset, dataset_ids, found_document, listed_documents, matching_documents
 from .flow import Flow, arun, ask, run, work
-from .keeping import listed, named, removed, written
-from .records import Record, checked_metadata, kept, mark, record
+from .keeping import listed, named, removed, versions, written
+from .records import Record, checked_metadata, checked_text, kept, mark, marks_of, record
 from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
 from .searching import found_in_documents
 from .telling import (
@@ -53,6 +53,7 @@ __all__ = [
     "arun",
     "ask",
     "checked_metadata",
+    "checked_text",
     "checked_user",
     "dataset",
     "dataset_ids",
@@ -65,6 +66,7 @@ __all__ = [
     "listed",
     "listed_documents",
     "mark",
+    "marks_of",
     "matching_documents",
     "memories_as_dicts",
     "memories_as_text",
@@ -79,6 +81,7 @@ __all__ = [
     "together",
     "turns_of",
     "uploaded",
+    "versions",
     "work",
     "written",
 ]

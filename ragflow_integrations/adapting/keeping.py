@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from .. import DataSet, Document, NotFoundError, PartialError, RAGFlowError
 from .concurrency import together
 from .finding import PAGE
 from .flow import Flow, ask
-from .records import Record
+from .records import Record, marks_of
 
-__all__ = ["listed", "named", "removed", "written"]
+__all__ = ["listed", "named", "removed", "versions", "written"]
 
 
 def named(dataset: DataSet, mark: str) -> Flow[list[Document]]:
     """The documents with a mark in their names, the newest first."""
     found = yield from _all(lambda page: dataset.list_documents(keywords=mark, page=page, page_size=PAGE))
-    return [document for document in found if mark in document.name]
+    return [document for document in found if mark in marks_of(document.name)]
+
+
+def versions(dataset: DataSet, marks: Iterable[str]) -> Flow[dict[str, list[Document]]]:
+    """For each mark the documents that have it, the newest first.
+
+    Takes a call for each, or for each hundred documents of the dataset if these are fewer.
+    """
+    wanted = dict.fromkeys(marks)
+    if dataset.document_count > PAGE * len(wanted):
+        found = yield from together(named(dataset, mark) for mark in wanted)
+        return dict(zip(wanted, found, strict=True))
+    seen: dict[str, list[Document]] = {mark: [] for mark in wanted}
+    for document in reversed((yield from listed(dataset))):
+        for mark in seen.keys() & marks_of(document.name):
+            seen[mark].append(document)
+    return seen
 
 
 def listed(dataset: DataSet) -> Flow[list[Document]]:
@@ -41,17 +57,19 @@ def written(
     new: Sequence[Record],
     batch_size: int = PAGE,
     index: Callable[[Document, Record], Flow[None]] | None = None,
+    at_once: int | None = None,
 ) -> Flow[list[Document]]:
     """Upload and index; if anything fails, what was uploaded is removed and nothing of it is found any more.
 
     Each document gets its metadata and then, unless ``index`` does something else, its text as one chunk.
-    ``batch_size`` files go in one upload.
+    ``batch_size`` files go in one upload, ``at_once`` are indexed at a time.
     """
     uploaded: list[Document] = []
     try:
         for start in range(0, len(new), batch_size):
             uploaded += yield from _uploaded(dataset, new[start : start + batch_size])
-        yield from together((index or _as_one_chunk)(*pair) for pair in zip(uploaded, new, strict=True))
+        pairs = zip(uploaded, new, strict=True)
+        yield from together(((index or _as_one_chunk)(*pair) for pair in pairs), at_once)
     except RAGFlowError as error:
         partly = error.data if isinstance(error, PartialError) else []
         try:

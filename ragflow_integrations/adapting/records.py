@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from .. import InvalidRequestError
 
-__all__ = ["Record", "checked_metadata", "kept", "mark", "record"]
+__all__ = ["Record", "checked_metadata", "checked_text", "kept", "mark", "marks_of", "record"]
+
+_MARK = re.compile(r"[0-9a-f]{32}")
 
 
 class Record(NamedTuple):
@@ -30,13 +33,19 @@ def record(
     ``keep`` is kept exactly, as JSON under the ``key`` of ``meta_fields``, which take texts and numbers only; those of
     ``metadata`` that RAGFlow can search by stand beside it.
     """
-    name = f"{''.join(marks)}{uuid4().hex[:8]}.txt"
-    return Record(id, name, content, {**_searchable(metadata), key: json.dumps(keep, ensure_ascii=False)})
+    name = "-".join([*marks, uuid4().hex[:8]])
+    told = {**_searchable(metadata), key: json.dumps(keep, ensure_ascii=False)}
+    return Record(id, f"{name}.txt", content, told)
 
 
 def mark(id: str) -> str:
     """What names have for an id. Names are found at once, while metadata is indexed first."""
-    return f"{hashlib.sha256(id.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}-"
+    return hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def marks_of(name: str) -> list[str]:
+    """The marks that a name has."""
+    return _MARK.findall(name)
 
 
 def kept(meta_fields: Mapping[str, Any] | None, key: str) -> dict[str, Any] | None:
@@ -47,6 +56,17 @@ def kept(meta_fields: Mapping[str, Any] | None, key: str) -> dict[str, Any] | No
     except ValueError:  # a user's own field of this name
         return None
     return found if isinstance(found, dict) else None
+
+
+def checked_text(where: str, text: str) -> str:
+    """The text; ``InvalidRequestError`` for one that RAGFlow cannot keep."""
+    if not text.strip():
+        raise InvalidRequestError(f"{where} is blank: RAGFlow keeps no chunk without text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"{where} is no text that can be stored: {error}") from None
+    return text
 
 
 def checked_metadata(where: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
