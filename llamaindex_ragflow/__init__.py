@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from ._run import RunContext
     from .auto_retriever import RAGFlowAutoRetriever
     from .chat_engine import RAGFlowAgentChatEngine, RAGFlowChatEngine
+    from .embeddings import RAGFlowServerSideEmbedding
     from .llm import RAGFlowLLM
     from .memory import RAGFlowMemory, RAGFlowMemoryBlock
     from .query_engine import RAGFlowQueryEngine
     from .retriever import RAGFlowRetriever
     from .tools import RAGFlowToolSpec
+    from .vector_store import RAGFlowVectorStore
 
 # `llama_index` is a namespace that other distributions share: it can be there without its core
 if not all(importlib.util.find_spec(name) for name in ("llama_index", "llama_index.core")):
@@ -38,6 +40,8 @@ _HOME_OF = {
     "RAGFlowQueryEngine": "query_engine",
     "RAGFlowRetriever": "retriever",
     "RAGFlowToolSpec": "tools",
+    "RAGFlowServerSideEmbedding": "embeddings",
+    "RAGFlowVectorStore": "vector_store",
     "RunContext": "_run",
 }
 
@@ -50,7 +54,9 @@ __all__ = [
     "RAGFlowMemoryBlock",
     "RAGFlowQueryEngine",
     "RAGFlowRetriever",
+    "RAGFlowServerSideEmbedding",
     "RAGFlowToolSpec",
+    "RAGFlowVectorStore",
     "RunContext",
 ]
 

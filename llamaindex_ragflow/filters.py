@@ -13,7 +13,7 @@ from ragflow_integrations import ConfigurationError, InvalidRequestError, Unsupp
 
 from .nodes import OF_CHUNKS, OF_DOCUMENTS
 
-__all__ = ["ExactFilter", "narrowed"]
+__all__ = ["ExactFilter", "judge_of", "narrowed"]
 
 Judge = Callable[[Mapping[str, Any]], bool]
 
@@ -35,12 +35,10 @@ class ExactFilter:
     """
 
     def __init__(self, filters: MetadataFilters) -> None:
-        if not isinstance(filters, MetadataFilters):
-            raise ConfigurationError(f"filters={filters!r}: give a MetadataFilters of llama_index.core")
+        self._judge = judge_of(filters)
         for each in _conditions(filters):
             _check_field(each.key)
         self._filters = filters
-        self._judge = _group(filters)
 
     @property
     def lets_all_through(self) -> bool:
@@ -70,6 +68,13 @@ class ExactFilter:
 def narrowed(filters: MetadataFilters | None, more: MetadataFilters) -> MetadataFilters:
     """What both let through."""
     return more if filters is None else MetadataFilters(filters=[filters, more])
+
+
+def judge_of(filters: MetadataFilters) -> Judge:
+    """Whether metadata fit, whatever they are of; otherwise as ``ExactFilter.fits``."""
+    if not isinstance(filters, MetadataFilters):
+        raise ConfigurationError(f"filters={filters!r}: give a MetadataFilters of llama_index.core")
+    return _group(filters)
 
 
 def _conditions(filters: MetadataFilters) -> Iterator[MetadataFilter]:

@@ -41,6 +41,12 @@ _COPIED = (
 )
 _HIDDEN = ("chunk_id", "document_id", "file_name", "node_kind", "cited", "citation_index", *_COPIED)
 _OURS = {*_SHOWN, *_HIDDEN}
+_KEPT = {
+    "_li_doc_id",
+    "_li_hash",
+    "llamaindex_node",
+    "langchain_document",
+}  # how adapters find their own again
 OF_DOCUMENTS = {"document_id", "document_name", "file_name", "dataset_id"}
 """Keys of a node's metadata that say something of its document, beside the document's own."""
 OF_CHUNKS = _OURS - OF_DOCUMENTS
@@ -107,7 +113,7 @@ def of_document(
 
 
 def _own(meta_fields: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (meta_fields or {}).items() if name not in _OURS}
+    return {name: value for name, value in (meta_fields or {}).items() if name not in _OURS | _KEPT}
 
 
 def _metadata(chunk: ChunkFields, node_id: str) -> dict[str, Any]:
