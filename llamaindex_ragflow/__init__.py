@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .llm import RAGFlowLLM
     from .memory import RAGFlowMemory, RAGFlowMemoryBlock
     from .query_engine import RAGFlowQueryEngine
+    from .reader import RAGFlowReader
     from .retriever import RAGFlowRetriever
     from .tools import RAGFlowToolSpec
     from .vector_store import RAGFlowVectorStore
@@ -38,6 +39,7 @@ _HOME_OF = {
     "RAGFlowMemory": "memory",
     "RAGFlowMemoryBlock": "memory",
     "RAGFlowQueryEngine": "query_engine",
+    "RAGFlowReader": "reader",
     "RAGFlowRetriever": "retriever",
     "RAGFlowToolSpec": "tools",
     "RAGFlowServerSideEmbedding": "embeddings",
@@ -53,6 +55,7 @@ __all__ = [
     "RAGFlowMemory",
     "RAGFlowMemoryBlock",
     "RAGFlowQueryEngine",
+    "RAGFlowReader",
     "RAGFlowRetriever",
     "RAGFlowServerSideEmbedding",
     "RAGFlowToolSpec",
