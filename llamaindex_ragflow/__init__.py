@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .auto_retriever import RAGFlowAutoRetriever
     from .chat_engine import RAGFlowAgentChatEngine, RAGFlowChatEngine
     from .embeddings import RAGFlowServerSideEmbedding
+    from .index import RAGFlowIndex
     from .llm import RAGFlowLLM
     from .memory import RAGFlowMemory, RAGFlowMemoryBlock
     from .query_engine import RAGFlowQueryEngine
@@ -38,6 +39,7 @@ _HOME_OF = {
     "RAGFlowLLM": "llm",
     "RAGFlowMemory": "memory",
     "RAGFlowMemoryBlock": "memory",
+    "RAGFlowIndex": "index",
     "RAGFlowQueryEngine": "query_engine",
     "RAGFlowReader": "reader",
     "RAGFlowRetriever": "retriever",
@@ -51,6 +53,7 @@ __all__ = [
     "RAGFlowAgentChatEngine",
     "RAGFlowAutoRetriever",
     "RAGFlowChatEngine",
+    "RAGFlowIndex",
     "RAGFlowLLM",
     "RAGFlowMemory",
     "RAGFlowMemoryBlock",
