@@ -65,16 +65,18 @@ def create(
     tenant_id: str,
     kept: Kept,
     fields: Mapping[str, Any],
+    llm_id: str,
     defaults: ParserDefaults = parser_defaults.v027,
 ) -> Row:
     """A new dataset (``name`` and ``embedding_model`` at least); a name that is taken becomes ``name(1)``.
 
-    ``kept`` is of the embedder that the model's name stands for; ``parser_config`` goes over the ``defaults``.
+    ``kept`` is of the embedder that the model's name stands for; ``parser_config`` goes over the ``defaults``, and
+    names the model ``llm_id``.
     """
     settings = dict(_DEFAULTS)
     settings |= {key: value for key, value in fields.items() if key != "name" and value is not None}
-    config = {**defaults(settings["chunk_method"]), "llm_id": ""}
-    settings["parser_config"] = merged(config, fields.get("parser_config") or {})
+    config = merged(defaults(settings["chunk_method"]), fields.get("parser_config") or {})
+    settings["parser_config"] = config | {"llm_id": llm_id}
     dataset_id, now = new_id(), now_ms()
     name = free_name(fields["name"], lambda name: _is_taken(db, tenant_id, name))
     db.execute(

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from .call import Call, Routes, accepts
 from .envelope import Fail, answered, not_there_yet
-from .parser_config import changed, complete
+from .parser_config import changed_dataset, complete
 from .validation import CreateDataset, DatasetFields, DeleteDatasets, ListDatasets, UpdateDataset, validated
 
 __all__ = [
@@ -113,7 +113,7 @@ def update(call: Call) -> Response:
     if not fields.get("embedding_model"):
         fields.pop("embedding_model", None)
     if wanted.parser_config is not None:
-        fields["parser_config"] = changed(wanted.parser_config)
+        fields["parser_config"] = changed_dataset(wanted.parser_config)
     return answered(
         {**call.engine.update_dataset(row["id"], _with_metadata(fields, wanted)), "connectors": []}
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from .. import parser_defaults
 
-__all__ = ["Fraction", "ParserConfig", "Strict", "changed", "complete"]
+__all__ = ["Fraction", "ParserConfig", "Strict", "changed", "changed_dataset", "complete"]
 
 Row = dict[str, Any]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -131,16 +131,27 @@ def complete(config: ParserConfig) -> Row:
 
 
 def changed(config: ParserConfig) -> Row:
-    """What was sent, to be merged into the present settings; ``ext`` becomes settings like the others.
-
-    As on v0.27 the switch ``parent_child`` decides about children: without it there are none.
-    """
+    """What was sent, to be merged into the present settings; ``ext`` becomes settings like the others."""
     settings = config.model_dump(exclude_unset=True)
-    parent_child = settings.get("parent_child", {})
-    settings["children_delimiter"] = _children_delimiter(parent_child)
-    settings["enable_children"] = bool(parent_child.get("use_parent_child"))
+    if "parent_child" in settings:
+        settings |= _children(settings["parent_child"])
     ext: Row = settings.pop("ext", {})
     return settings | ext
+
+
+def changed_dataset(config: ParserConfig) -> Row:
+    """The same for a dataset: as on v0.27 its documents have no children unless ``parent_child`` is sent along."""
+    settings = changed(config)
+    if "parent_child" in config.model_fields_set:
+        return settings
+    return settings | {"parent_child": {}} | _children({})
+
+
+def _children(parent_child: Row) -> Row:
+    return {
+        "children_delimiter": _children_delimiter(parent_child),
+        "enable_children": bool(parent_child.get("use_parent_child")),
+    }
 
 
 def _children_delimiter(parent_child: Mapping[str, Any]) -> str:

@@ -37,7 +37,10 @@ class DatasetCalls(Part):
         name = fields.get("embedding_model") or self.embedding_model
         kept = self._kept(name)
         with self._shared.store.write() as db:
-            return datasets.create(db, self.tenant_id, kept, {**fields, "embedding_model": name}, defaults)
+            fields = {**fields, "embedding_model": name}
+            return datasets.create(
+                db, self.tenant_id, kept, fields, self._shared.models.default("chat"), defaults
+            )
 
     def list_datasets(self, **filters: Unpack[datasets.Filters]) -> tuple[list[Row], int]:
         """One page of datasets and how many fit: ``page page_size orderby desc``.

@@ -33,16 +33,25 @@ async def test_a_new_dataset_has_all_settings(api: Api) -> None:
     sent = {"name": "b", "parser_config": {"chunk_token_num": 9}}
     full = (await api("POST", "/datasets", sent))["data"]["parser_config"]
     assert (full["raptor"]["use_raptor"], full["topn_tags"], full["task_page_size"]) == (False, 1, None)
+    assert {bare["llm_id"], full["llm_id"]} == {api.engine.default_models()["chat"]}
 
 
 async def test_children_follow_their_switch(api: Api) -> None:
-    """``parent_child`` decides whether there are children and what parts them."""
+    """``parent_child`` decides whether there are children and what parts them; a document keeps what it is not sent."""
     dataset = await api.dataset()
     switch = {"parent_child": {"use_parent_child": True, "children_delimiter": "§"}}
     changed = await api("PUT", f"/datasets/{dataset}", {"parser_config": switch})
     config = changed["data"]["parser_config"]
     assert (config["children_delimiter"], config["enable_children"]) == ("§", True)
+    document = f"/datasets/{dataset}/documents/{await api.document(dataset)}"
     changed = await api("PUT", f"/datasets/{dataset}", {"parser_config": {"chunk_token_num": 5}})
+    config = changed["data"]["parser_config"]
+    assert (config["children_delimiter"], config["enable_children"]) == ("", False)
+    changed = await api("PATCH", document, {"parser_config": {"chunk_token_num": 5}})
+    config = changed["data"]["parser_config"]
+    assert (config["children_delimiter"], config["enable_children"]) == ("§", True)
+    switch = {"parent_child": {"use_parent_child": False}}
+    changed = await api("PATCH", document, {"parser_config": switch})
     config = changed["data"]["parser_config"]
     assert (config["children_delimiter"], config["enable_children"]) == ("", False)
 
