@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 
 from ragflow_integrations import Chat, DataSet, Memory, NotFoundError, RAGFlow
 
 __all__ = ["Ledger", "digest"]
+
+_ROOM = 500  # messages that a memory of the usual 5 MB has room for, at least
 
 
 def digest(data: bytes) -> str:
@@ -24,7 +27,9 @@ class Ledger:
     parsing: set[str] = field(default_factory=set)
     chunks: dict[str, tuple[str, str]] = field(default_factory=dict)  # chunk id: document id, content
     sessions: dict[str, list[str]] = field(default_factory=dict)  # id: questions that were answered
-    messages: list[str] = field(default_factory=list)  # texts that a memory has
+    messages: deque[str] = field(  # texts that a memory has: the newest, the oldest go when it is full
+        default_factory=lambda: deque(maxlen=_ROOM)
+    )
     gone: set[str] = field(default_factory=set)  # documents and sessions that were deleted
     unsure: set[str] = field(default_factory=set)  # names and ids of calls whose answer never came
     acknowledged: int = 0
@@ -90,4 +95,4 @@ class Ledger:
                 raise AssertionError(f"the memory lists {message.message_id} but does not have it") from None
         whole = "\n".join(contents)
         lost = [text for text in self.messages if text not in whole]
-        assert not lost, f"the memory lost {lost}"
+        assert not lost, f"the memory lost {len(lost)} of {len(self.messages)} messages, e.g. {lost[0]!r}"
