@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llama_index.core.base.response.schema import (
@@ -28,6 +28,9 @@ from .retriever import RAGFlowRetriever
 __all__ = ["ChatAnswers", "Manner", "SearchAnswers", "ServerAnswers"]
 
 _DEFAULT_TOP_N = 6  # RAGFlow's, for a chat that does not tell
+_SWITCHES = ("keyword", "cross_languages", "use_kg", "toc_enhance")
+_SEARCHED = 12  # chunks that RAGFlow answers a search from, whatever its configuration
+_SEARCH_THRESHOLD = 0.1  # RAGFlow's, for a search that does not tell
 
 
 class Manner(NamedTuple):
@@ -175,7 +178,7 @@ class ChatAnswers(ServerAnswers):
             "similarity_threshold": chat.similarity_threshold,
             "vector_similarity_weight": chat.vector_similarity_weight,
             "rerank_id": chat.rerank_id or None,
-            **_switches(prompt, "keyword", "cross_languages", "use_kg", "toc_enhance"),
+            **{name: prompt[name] for name in _SWITCHES if prompt.get(name)},
         }
 
 
@@ -206,10 +209,11 @@ class SearchAnswers(ServerAnswers):
         return {
             "dataset_ids": config["kb_ids"],
             "document_ids": config.get("doc_ids") or None,
+            "similarity_top_k": _SEARCHED,
             "candidate_top_k": config.get("top_k"),
-            "similarity_threshold": config.get("similarity_threshold"),
+            "similarity_threshold": config.get("similarity_threshold", _SEARCH_THRESHOLD),
             "vector_similarity_weight": config.get("vector_similarity_weight"),
-            **_switches(config, "rerank_id", "keyword", "cross_languages", "use_kg"),
+            "rerank_id": config.get("rerank_id") or None,
         }
 
 
@@ -227,11 +231,6 @@ class ChatId:
         if not self._connection.scope_varies:
             self._id = chat_id
         return chat_id
-
-
-def _switches(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """What is switched on."""
-    return {name: config[name] for name in names if config.get(name)}
 
 
 def _payload(query_bundle: QueryBundle) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from ._answers import Asked, Reply, atexts, awhole, checked_question, texts, who
 from ._client import Connected, Connection
 from .events import dispatcher
 
-__all__ = ["Conversation", "RAGFlowStreamingChatResponse", "Turn"]
+__all__ = ["Conversation", "RAGFlowStreamingChatResponse", "State", "Turn"]
 
 
 @dataclass
@@ -67,11 +67,46 @@ class RAGFlowStreamingChatResponse(StreamingAgentChatResponse):
                 await self.achat_stream.aclose()
 
 
+class State:
+    """What a conversation is at; a reset begins another, and answers that are under way end in their own.
+
+    ``session_id`` is where it is on the server, ``said`` what was said if that is kept here.
+    """
+
+    def __init__(self, session_id: str | None = None, said: list[ChatMessage] | None = None) -> None:
+        self.session_id, self.said = session_id, said
+        self._client: RAGFlow | AsyncRAGFlow | None = None
+
+    def client(self, present: RAGFlow | AsyncRAGFlow) -> RAGFlow | AsyncRAGFlow:
+        """The client that it began with, which knows its session, if that sees what the present one does.
+
+        What was said in one scope is not told in another.
+        """
+        self._client = self._client or present
+        if self._client.scope != present.scope:
+            raise PermissionDeniedError(
+                "this conversation began within another scope; make a chat engine for each, or reset() it"
+            )
+        return self._client
+
+    def session(self, make: Callable[[RAGFlow], Any]) -> Flow[str]:
+        """Where to ask: in the session that was given, or in one that is made with the first question."""
+        known = self.session_id
+        return self._first((yield from ask(make)).id) if known is None else known
+
+    def _first(self, made: str) -> str:
+        """Of two first questions at once both are asked in one session."""
+        self.session_id = self.session_id or made
+        return self.session_id
+
+
 class Turn(NamedTuple):
-    """A question and what comes back."""
+    """A question with its options, what comes back, and the conversation that it belongs to."""
 
     question: str
+    options: dict[str, Any]
     reply: Reply
+    state: State
 
 
 class Conversation(Connected, BaseChatEngine):
@@ -80,13 +115,10 @@ class Conversation(Connected, BaseChatEngine):
     _connection: Connection
 
     def __init__(
-        self, connection: Connection, session_id: str | None, callback_manager: CallbackManager | None
+        self, connection: Connection, state: State, callback_manager: CallbackManager | None
     ) -> None:
         self._connection = connection
-        self._session_id = session_id
-        self._own: RAGFlow | AsyncRAGFlow | None = (
-            None  # a client with a scope knows the sessions it has made
-        )
+        self._state = state
         self.callback_manager = callback_manager or Settings.callback_manager
 
     @abstractmethod
@@ -94,11 +126,11 @@ class Conversation(Connected, BaseChatEngine):
         """How to ask, and in which session."""
 
     @abstractmethod
-    def _restart(self, history: Sequence[ChatMessage]) -> None:
-        """Go on from this history, in no session yet."""
+    def _begun(self, history: Sequence[ChatMessage]) -> State:
+        """A new conversation that goes on from this history."""
 
     @abstractmethod
-    def _history(self) -> Flow[list[ChatMessage]]:
+    def _history(self, state: State) -> Flow[list[ChatMessage]]:
         """What was said so far."""
 
     def _answered(self, turn: Turn) -> None:
@@ -152,8 +184,7 @@ class Conversation(Connected, BaseChatEngine):
 
     def reset(self) -> None:
         """Begin a new conversation with the next question; the session of this one stays on the server."""
-        self._own = None
-        self._restart([])
+        self._state = self._begun([])
 
     async def areset(self) -> None:
         """As ``reset``."""
@@ -162,44 +193,29 @@ class Conversation(Connected, BaseChatEngine):
     @property
     def chat_history(self) -> list[ChatMessage]:
         """What was said so far; a session's is read from the server. In a coroutine use ``achat_history``."""
-        return run(self._history(), self._kept_within(self._connection.scoped()).as_sync())
+        state = self._state
+        return run(self._history(state), state.client(self._connection.scoped()).as_sync())
 
     async def achat_history(self) -> list[ChatMessage]:
         """As ``chat_history``."""
-        own = self._kept_within(await self._connection.ascoped())
-        return await arun(self._history(), own.as_async())
+        state, present = self._state, await self._connection.ascoped()
+        return await arun(self._history(state), state.client(present).as_async())
 
     def _turn(
-        self, message: str, chat_history: Sequence[ChatMessage] | None, client: RAGFlow | AsyncRAGFlow
+        self, message: str, chat_history: Sequence[ChatMessage] | None, present: RAGFlow | AsyncRAGFlow
     ) -> tuple[Turn, RAGFlow | AsyncRAGFlow]:
         """The turn, and the client to take it with; nothing is changed by a question that is refused."""
         question = self._checked(message)
-        if chat_history is not None:
-            self._restart(chat_history)
-            self._own = None
-        return Turn(question, Reply({"session_id": None})), self._kept_within(client)
+        state = self._state if chat_history is None else self._begun(chat_history)
+        client = state.client(present)
+        self._state = state
+        return Turn(question, self._options(), Reply({"session_id": None}), state), client
 
     def _checked(self, message: str) -> str:
         return checked_question(message)
 
-    def _kept_within(self, client: RAGFlow | AsyncRAGFlow) -> RAGFlow | AsyncRAGFlow:
-        """The client that this conversation began with: what was said in one scope is not told in another."""
-        self._own = self._own or client
-        if self._own.scope != client.scope:
-            raise PermissionDeniedError(
-                "this conversation began within another scope; make a chat engine for each, or reset() it"
-            )
-        return self._own
-
-    def _session(self, make: Callable[[RAGFlow], Any]) -> Flow[str]:
-        """Where to ask: in the session that was given, or in one that is made with the first question."""
-        known = self._session_id
-        return self._first((yield from ask(make)).id) if known is None else known
-
-    def _first(self, made: str) -> str:
-        """Of two first questions at once both are asked in one session."""
-        self._session_id = self._session_id or made
-        return self._session_id
+    def _options(self) -> dict[str, Any]:
+        return {}
 
     def _stream(self, turn: Turn, client: RAGFlow) -> Generator[ChatResponse, None, None]:
         dispatcher.event(StreamChatStartEvent())

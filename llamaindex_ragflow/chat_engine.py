@@ -15,7 +15,7 @@ from ragflow_integrations.adapting import Flow, Messages, ask
 from ._answers import Asked, checked_question, completed
 from ._chat import ChatId
 from ._client import Connection
-from ._conversation import Conversation, RAGFlowStreamingChatResponse, Turn
+from ._conversation import Conversation, RAGFlowStreamingChatResponse, State, Turn
 from ._messages import from_server, to_server
 from ._run import OfRun
 
@@ -64,23 +64,20 @@ class RAGFlowChatEngine(Conversation):
     ) -> None:
         _check_chat(chat_id, chat_name, session_id, history)
         connection = Connection(client, async_client, base_url, api_key, timeout, max_retries, scope)
-        super().__init__(connection, session_id, callback_manager)
         self._chat = ChatId(chat_id, chat_name, connection)
         self._keeps = history == "client"
-        self._said: list[ChatMessage] | None = [] if self._keeps else None
+        super().__init__(connection, State(session_id, [] if self._keeps else None), callback_manager)
 
-    def _restart(self, history: Sequence[ChatMessage]) -> None:
-        to_server(history)  # refuses what cannot be told before anything is changed
-        self._session_id = None
-        self._said = list(history) if history or self._keeps else None
+    def _begun(self, history: Sequence[ChatMessage]) -> State:
+        to_server(history)  # refuses what cannot be told
+        return State(said=list(history) if history or self._keeps else None)
 
     def _asked(self, turn: Turn) -> Flow[Asked]:
         chat_id = yield from self._chat.found()
         turn.reply.metadata["chat_id"] = chat_id
-        if self._said is not None:
-            question = ChatMessage(role=MessageRole.USER, content=turn.question)
-            return completed(chat_id, to_server([*self._said, question]), {})
-        session_id = yield from self._session(lambda client: client.chat(chat_id).create_session())
+        if turn.state.said is not None:
+            return completed(chat_id, to_server([*turn.state.said, _question(turn)]), {})
+        session_id = yield from turn.state.session(lambda client: client.chat(chat_id).create_session())
         turn.reply.metadata["session_id"] = session_id
 
         def call(client: RAGFlow | AsyncRAGFlow, stream: bool) -> Any:
@@ -90,14 +87,13 @@ class RAGFlowChatEngine(Conversation):
         return Asked(call, Messages())
 
     def _answered(self, turn: Turn) -> None:
-        if self._said is not None:
-            question = ChatMessage(role=MessageRole.USER, content=turn.question)
-            self._said += [question, from_server(turn.reply.message)]
+        if turn.state.said is not None:
+            turn.state.said += [_question(turn), from_server(turn.reply.message)]
 
-    def _history(self) -> Flow[list[ChatMessage]]:
-        if self._said is not None:
-            return list(self._said)
-        session_id = self._session_id
+    def _history(self, state: State) -> Flow[list[ChatMessage]]:
+        if state.said is not None:
+            return list(state.said)
+        session_id = state.session_id
         if session_id is None:
             return []
         chat_id = yield from self._chat.found()
@@ -137,39 +133,46 @@ class RAGFlowAgentChatEngine(Conversation):
         callback_manager: CallbackManager | None = None,
     ) -> None:
         connection = Connection(client, async_client, base_url, api_key, timeout, max_retries, scope)
-        super().__init__(connection, session_id, callback_manager)
+        super().__init__(connection, State(session_id), callback_manager)
         self._agent_id, self._release = agent_id, release
         self.inputs = inputs
 
-    def _restart(self, history: Sequence[ChatMessage]) -> None:
+    def _begun(self, history: Sequence[ChatMessage]) -> State:
         if history:
             raise UnsupportedError(
                 "chat_history=…: an agent takes no messages from elsewhere; chat_history=[] begins a new session"
             )
-        self._session_id = None
+        return State()
 
     def _checked(self, message: str) -> str:
         return message if self.inputs else checked_question(message)
 
+    def _options(self) -> dict[str, Any]:
+        return {"inputs": self.inputs}
+
     def _asked(self, turn: Turn) -> Flow[Asked]:
         options = {} if self._release is None else {"release": self._release}
-        session_id = yield from self._session(
+        session_id = yield from turn.state.session(
             lambda client: client.agent(self._agent_id).create_session(**options)
         )
         turn.reply.metadata.update(agent_id=self._agent_id, session_id=session_id)
 
         def call(client: RAGFlow | AsyncRAGFlow, stream: bool) -> Any:
             session: Any = client.agent_session(self._agent_id, session_id)
-            return session.ask(turn.question, stream=stream, inputs=self.inputs)
+            return session.ask(turn.question, stream=stream, **turn.options)
 
         return Asked(call, Messages())
 
-    def _history(self) -> Flow[list[ChatMessage]]:
-        session_id = self._session_id
+    def _history(self, state: State) -> Flow[list[ChatMessage]]:
+        session_id = state.session_id
         if session_id is None:
             return []
         session = yield from ask(lambda client: client.agent(self._agent_id).get_session(session_id))
         return [from_server(message) for message in session.messages]
+
+
+def _question(turn: Turn) -> ChatMessage:
+    return ChatMessage(role=MessageRole.USER, content=turn.question)
 
 
 def _check_chat(chat_id: str | None, chat_name: str | None, session_id: str | None, history: str) -> None:

@@ -439,6 +439,26 @@ async def test_a_conversation_is_one_users(kb: KnowledgeBase, call: Call, kept: 
     assert await history(call, engine) == []
 
 
+@KEPT
+async def test_a_late_reader_ends_in_the_conversation_it_began(
+    kb: KnowledgeBase, call: Call, kept: Any
+) -> None:
+    """An answer that is read after a reset is not told what was said since, and is not in that history."""
+    scopes = {"ann": Scope([kb.dataset_id]), "bob": Scope([kb.dataset_id, kb.ships_id])}
+    engine = helpdesk(kb, history=kept, scope=lambda run: scopes[USER.get()])
+    USER.set("ann")
+    await call(engine, "chat", QUESTION)
+    late = await call(engine, "stream_chat", "Who has leave?")
+    await call(engine, "reset")
+    USER.set("bob")
+    _, bobs = await asked(call, engine, "chat", LEAVE)
+    got: list[str] = []
+    await read(late, got)
+    assert got
+    assert late.metadata["session_id"] != bobs.metadata["session_id"] or kept == "client"
+    assert [one.content for one in await history(call, engine) if one.role == "user"] == [LEAVE]
+
+
 # --- an agent -----------------------------------------------------------------------------------------
 
 
@@ -512,9 +532,11 @@ async def test_an_agent_that_waits_for_values(engine_of: RAGFlow, call: Call, me
     _, waiting = await asked(call, engine, method, "Good day")
     assert (waiting.metadata["tips"], [*waiting.metadata["user_inputs"]]) == ("Who is it?", ["who"])
     engine.inputs = {"who": "Bob"}
-    text, _ = await asked(call, engine, method, "")
-    assert text == "Hello Bob"
-    engine.inputs = None
+    response = await call(engine, method, "")
+    engine.inputs = None  # what was asked is asked with what it was asked with
+    got = [str(response)] if method == "chat" else []
+    await read(response, got) if method == "stream_chat" else None
+    assert "".join(got) == "Hello Bob"
     with pytest.raises(InvalidRequestError, match="question=''"):
         await call(engine, method, "")
 

@@ -24,6 +24,7 @@ from ragflow_integrations import (
     ConfigurationError,
     InvalidRequestError,
     NotFoundError,
+    Scope,
     StreamInterruptedError,
     UnsupportedError,
 )
@@ -311,9 +312,22 @@ async def test_a_search_application(kb: KnowledgeBase, call: Call, search_id: st
     assert response.metadata["search_id"] == search_id
     assert response.metadata["citations"]
     nodes = await call(engine, "retrieve", QueryBundle(QUESTION))
-    assert nodes[0].node_id == response.source_nodes[0].node_id
+    assert [node.node_id for node in nodes] == [node.node_id for node in response.source_nodes]
     with pytest.raises(UnsupportedError, match="cannot be confined"):
         await call(engine, "synthesize", QueryBundle(QUESTION), nodes)
+    within = RAGFlowQueryEngine(search_id=search_id, **kb.clients, scope=Scope([kb.dataset_id]))
+    with pytest.raises(UnsupportedError, match="scope"):
+        await call(within, "query", QUESTION)
+
+
+async def test_a_search_application_without_datasets(kb: KnowledgeBase, call: Call) -> None:
+    """There is nothing to retrieve from, and its question is refused by name."""
+    search = await asyncio.to_thread(kb.client.create_search, "empty")
+    engine = RAGFlowQueryEngine(search_id=search.id, **kb.clients)
+    assert await call(engine, "retrieve", QueryBundle(QUESTION)) == []
+    with pytest.raises(InvalidRequestError):
+        await call(engine, "query", QUESTION)
+    await asyncio.to_thread(kb.client.delete_search, search.id)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
