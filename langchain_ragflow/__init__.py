@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .memory_tools import RAGFlowMemorySearchTool, RAGFlowRememberTool
     from .middleware import RAGFlowMemoryMiddleware, RAGFlowRetrievalMiddleware
     from .retrievers import RAGFlowRetriever
+    from .stores import RAGFlowStore
     from .toolkits import RAGFlowToolkit
     from .tools import RAGFlowAskTool, RAGFlowListDatasetsTool, RAGFlowReadDocumentTool, RAGFlowSearchTool
     from .upload_tool import RAGFlowUploadTool
@@ -46,6 +47,7 @@ _HOME_OF = {
     "RAGFlowRetrievalMiddleware": "middleware",
     "RAGFlowRetriever": "retrievers",
     "RAGFlowSearchTool": "tools",
+    "RAGFlowStore": "stores",
     "RAGFlowToolkit": "toolkits",
     "RAGFlowUploadTool": "upload_tool",
     "RAGFlowVectorStore": "vectorstores",
@@ -69,6 +71,7 @@ __all__ = [
     "RAGFlowRetrievalMiddleware",
     "RAGFlowRetriever",
     "RAGFlowSearchTool",
+    "RAGFlowStore",
     "RAGFlowToolkit",
     "RAGFlowUploadTool",
     "RAGFlowVectorStore",

@@ -6,12 +6,12 @@ from typing import Self
 
 from pydantic import BaseModel, PrivateAttr, model_validator
 
-from ragflow_integrations import DataSet
-from ragflow_integrations.adapting import Flow, dataset, dataset_ids
+from ragflow_integrations import DataSet, NotFoundError
+from ragflow_integrations.adapting import Flow, ask, dataset, dataset_ids
 
 from ._client import STRICT, Connected
 
-__all__ = ["DatasetFields", "OnDatasets"]
+__all__ = ["DatasetFields", "OnDatasets", "OnOneDataset"]
 
 
 class DatasetFields(BaseModel):
@@ -54,3 +54,42 @@ class OnDatasets(DatasetFields, Connected):
         for dataset_id in (yield from self._dataset_ids(self)):
             found.append((yield from dataset(dataset_id)))
         return found
+
+
+class OnOneDataset(Connected):
+    """What keeps something in one dataset of a server."""
+
+    model_config = STRICT
+
+    dataset_id: str | None = None
+    """The dataset; or by ``dataset_name``."""
+
+    dataset_name: str | None = None
+    """The dataset's name, looked up once (``GET /datasets``), with a function as ``scope`` in each call."""
+
+    _known_id: str | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check_dataset(self) -> Self:
+        if (self.dataset_id is None) == (self.dataset_name is None):
+            raise ValueError("give dataset_id or dataset_name, one of them")
+        return self
+
+    def _dataset(self) -> Flow[DataSet]:
+        """With a function as ``scope`` a name may mean another dataset to another user."""
+        known = self.dataset_id or (None if callable(self.scope) else self._known_id)
+        if known is not None:
+            return (yield from dataset(known))
+        found = yield from ask(lambda client: client.get_dataset(name=self.dataset_name))
+        self._known_id = found.id
+        return found
+
+    def _found_or_made(self) -> Flow[DataSet]:
+        """The dataset; one that is named and not there is made."""
+        name = self.dataset_name
+        try:
+            return (yield from self._dataset())
+        except NotFoundError:
+            if name is None:
+                raise
+            return (yield from ask(lambda client: client.create_dataset(name)))

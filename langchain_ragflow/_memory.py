@@ -12,7 +12,14 @@ from ragflow_integrations.adapting import agent_id_of, checked_user
 from ._client import STRICT, Connected
 from ._run import RunContext, this_run
 
-__all__ = ["OfOneUser"]
+__all__ = ["OfOneUser", "User", "agent_id"]
+
+User = str | Callable[[RunContext], str]
+
+
+def agent_id(user: User) -> str:
+    """What this run's user is called on the server."""
+    return agent_id_of(user(this_run()) if callable(user) else user)
 
 
 class OfOneUser(Connected):
@@ -27,7 +34,7 @@ class OfOneUser(Connected):
     memory_ids: list[str] = Field(min_length=1)
     """The memories, which may be shared by many users."""
 
-    user: SkipValidation[str | Callable[[RunContext], str]]
+    user: SkipValidation[User]
     """Whose memory it is: a text, or a function of the run: ``lambda run: run.context.user_id``."""
 
     def __init__(self, **fields: Any) -> None:
@@ -36,5 +43,4 @@ class OfOneUser(Connected):
             checked_user(self.user)
 
     def _agent_id(self) -> str:
-        """What this run's user is called on the server."""
-        return agent_id_of(self.user(this_run()) if callable(self.user) else self.user)
+        return agent_id(self.user)

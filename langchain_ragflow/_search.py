@@ -8,22 +8,22 @@ from typing import Any
 from langchain_core.documents import Document
 from pydantic import Field
 
-from ragflow_integrations import ChunkFields, Retrieval
-from ragflow_integrations.adapting import Flow, ask, found_in_documents, matching_documents
+from ragflow_integrations import ChunkFields, DataSet, Retrieval
+from ragflow_integrations.adapting import Flow, ask, found_in_documents, matching_documents, together
 
-from ._client import STRICT, for_call
+from ._client import STRICT, Connected, for_call
 from ._convert import document
 from ._datasets import DatasetFields, OnDatasets
 from .filters import RAGFlowFilter
 
-__all__ = ["METADATA_SINCE", "SearchFields", "Searching"]
+__all__ = ["SearchFields", "Searching", "with_metadata"]
 
 _OURS = {
     *("dataset_ids", "dataset_names", "k", "score_threshold"),
     *("filter", "verify_filter", "max_filter_calls", "include_document_metadata"),
 }
 _FILTERS_SINCE = (0, 25)  # before, servers compare a list as one text, or return everything if nothing fits
-METADATA_SINCE = (0, 26)  # found chunks can bring their document's metadata
+_METADATA_SINCE = (0, 26)  # found chunks can bring their document's metadata
 
 
 class SearchFields(DatasetFields):
@@ -143,8 +143,28 @@ class Searching(SearchFields, OnDatasets):
         if fields.filter.as_condition() is None or fields.document_ids is not None:
             return False
         return (yield from self._server_version()) >= (
-            METADATA_SINCE if fields.verify_filter else _FILTERS_SINCE
+            _METADATA_SINCE if fields.verify_filter else _FILTERS_SINCE
         )
+
+
+def with_metadata(
+    asker: Connected, dataset: DataSet, question: str, search: Mapping[str, Any]
+) -> Flow[list[ChunkFields]]:
+    """The chunks of a dataset that fit best, each with its document's metadata, on any server."""
+    told = (yield from asker._server_version()) >= _METADATA_SINCE
+    clients = {"client": asker.client, "async_client": asker.async_client}
+    fields = {**search, "include_document_metadata": told}
+    searching = Searching(**clients, dataset_ids=[dataset.id], **fields)
+    chunks = [*(yield from searching._found(question, searching, [dataset.id]))]
+    if not told:
+        yield from together(_completed(dataset, chunk) for chunk in chunks)
+    return chunks
+
+
+def _completed(dataset: DataSet, chunk: ChunkFields) -> Flow[None]:
+    """Give a chunk its document's metadata, which servers before v0.26 do not send with it."""
+    found = yield from ask(lambda _: dataset.list_documents(chunk.document_id))
+    chunk.document_metadata = found[0].meta_fields
 
 
 def _retrieved(question: str, search: Mapping[str, Any]) -> Flow[Retrieval[Any]]:

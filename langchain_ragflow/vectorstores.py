@@ -9,21 +9,19 @@ from typing import Any, NoReturn, Self
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
-from pydantic import PrivateAttr, model_validator
 
 from ragflow_integrations import (
     ChunkFields,
-    DataSet,
     InvalidRequestError,
-    NotFoundError,
     UnsupportedError,
 )
-from ragflow_integrations.adapting import Flow, arun, ask, removed, run, together, written
+from ragflow_integrations.adapting import Flow, arun, removed, run, together, written
 
-from ._client import STRICT, Connected
+from ._client import STRICT
 from ._convert import document
+from ._datasets import OnOneDataset
 from ._records import all_ours, read, records, restored, versions
-from ._search import METADATA_SINCE, Searching
+from ._search import with_metadata
 
 __all__ = ["RAGFlowVectorStore"]
 
@@ -33,7 +31,7 @@ _NO_VECTORS = (
 )
 
 
-class RAGFlowVectorStore(Connected, VectorStore):
+class RAGFlowVectorStore(OnOneDataset, VectorStore):
     """Keeps LangChain documents in a dataset: ids, texts and metadata come back exactly as they were.
 
         store = RAGFlowVectorStore(dataset_name="notes")
@@ -54,20 +52,6 @@ class RAGFlowVectorStore(Connected, VectorStore):
     """
 
     model_config = STRICT
-
-    dataset_id: str | None = None
-    """The dataset; or by ``dataset_name``."""
-
-    dataset_name: str | None = None
-    """The dataset's name, looked up once (``GET /datasets``); ``from_texts`` makes one if there is none."""
-
-    _known_id: str | None = PrivateAttr(default=None)
-
-    @model_validator(mode="after")
-    def _check_dataset(self) -> Self:
-        if (self.dataset_id is None) == (self.dataset_name is None):
-            raise ValueError("give dataset_id or dataset_name, one of them")
-        return self
 
     # --- writing --------------------------------------------------------------------------------------
 
@@ -226,24 +210,6 @@ class RAGFlowVectorStore(Connected, VectorStore):
             )
         return cls(**fields)
 
-    def _dataset(self) -> Flow[DataSet]:
-        """With a function as ``scope`` a name may mean another dataset to another user."""
-        known = self.dataset_id or (None if callable(self.scope) else self._known_id)
-        if known is not None:
-            return (yield from ask(lambda client: client.get_dataset(known)))
-        dataset = yield from ask(lambda client: client.get_dataset(name=self.dataset_name))
-        self._known_id = dataset.id
-        return dataset
-
-    def _found_or_made(self) -> Flow[DataSet]:
-        try:
-            return (yield from self._dataset())
-        except NotFoundError:
-            name = self.dataset_name
-            if name is None:
-                raise
-            return (yield from ask(lambda client: client.create_dataset(name)))
-
     def _add(
         self,
         documents: Sequence[Document],
@@ -288,14 +254,9 @@ class RAGFlowVectorStore(Connected, VectorStore):
 
     def _search(self, query: str, k: int, search: dict[str, Any]) -> Flow[list[tuple[Document, float]]]:
         dataset = yield from self._dataset()
-        told = (yield from self._server_version()) >= METADATA_SINCE
-        fields = {"similarity_threshold": 0.0, **search, "k": k, "include_document_metadata": told}
-        clients = {"client": self.client, "async_client": self.async_client}
-        searching = Searching(**clients, dataset_ids=[dataset.id], **fields)
-        chunks = [*(yield from searching._found(query, searching, [dataset.id]))]
-        if not told:
-            yield from together(_completed(dataset, chunk) for chunk in chunks)
-        least = searching.score_threshold or 0.0
+        fields = {"similarity_threshold": 0.0, **search, "k": k}
+        chunks = yield from with_metadata(self, dataset, query, fields)
+        least = search.get("score_threshold") or 0.0
         return [pair for pair in map(_scored, chunks) if pair[1] >= least]
 
 
@@ -310,12 +271,6 @@ def _documents(texts: Iterable[str], metadatas: Sequence[dict[str, Any]] | None)
 def _refuse(call: str, unknown: dict[str, Any]) -> None:
     if unknown:
         raise InvalidRequestError(f"{call}() takes no {', '.join(map(repr, unknown))}")
-
-
-def _completed(dataset: DataSet, chunk: ChunkFields) -> Flow[None]:
-    """Give a chunk its document's metadata, which servers before v0.26 do not send with it."""
-    found = yield from ask(lambda _: dataset.list_documents(chunk.document_id))
-    chunk.document_metadata = found[0].meta_fields
 
 
 def _scored(chunk: ChunkFields) -> tuple[Document, float]:

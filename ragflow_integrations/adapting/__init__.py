@@ -18,7 +18,7 @@ from .fence import DATA, Fence
 from .finding import PAGE, dataset, dataset_ids, found_document, listed_documents, matching_documents
 from .flow import Flow, arun, ask, run, work
 from .keeping import listed, named, removed, versions, written
-from .records import Record, checked_metadata, checked_text, kept, mark, marks_of, record
+from .records import Record, check_json, checked_metadata, checked_text, kept, mark, marks_of, record
 from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
 from .searching import found_in_documents
 from .telling import (
@@ -52,6 +52,7 @@ __all__ = [
     "answered",
     "arun",
     "ask",
+    "check_json",
     "checked_metadata",
     "checked_text",
     "checked_user",

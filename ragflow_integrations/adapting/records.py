@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from .. import InvalidRequestError
 
-__all__ = ["Record", "checked_metadata", "checked_text", "kept", "mark", "marks_of", "record"]
+__all__ = ["Record", "check_json", "checked_metadata", "checked_text", "kept", "mark", "marks_of", "record"]
 
 _MARK = re.compile(r"[0-9a-f]{32}")
 
@@ -72,16 +72,22 @@ def checked_text(where: str, text: str) -> str:
 def checked_metadata(where: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     """The metadata; ``InvalidRequestError`` if it would not come back as it is."""
     for name, value in metadata.items():
-        try:
-            same = json.loads(json.dumps(value, allow_nan=False)) == value
-        except (TypeError, ValueError):
-            same = False
-        if not same:
-            raise InvalidRequestError(
-                f"{where}: metadata[{name!r}]={value!r} is no JSON and would not come back as it is: give texts, "
-                "numbers, booleans, None, and lists and dicts of these"
-            )
+        check_json(f"{where}: metadata[{name!r}]", value)
     return metadata
+
+
+def check_json(what: str, value: Any) -> None:
+    """``InvalidRequestError`` for a value that would not come back from JSON as it is."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        same = json.loads(text.encode()) == value
+    except (TypeError, ValueError, RecursionError):
+        same = False
+    if not same:
+        raise InvalidRequestError(
+            f"{what}={value!r} is no JSON and would not come back as it is: give texts, numbers, booleans, None, "
+            "and lists and dicts of these"
+        )
 
 
 def _searchable(metadata: Mapping[str, Any]) -> dict[str, Any]:
