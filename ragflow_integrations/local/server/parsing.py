@@ -6,12 +6,14 @@ from typing import Any
 
 from starlette.responses import Response
 
+from ..problems import Refused
 from . import datasets
 from .call import Call, Routes, without_repeats
 from .envelope import AUTHENTICATION, EXCEPTION, Fail, answered, succeeded
 
 __all__ = [
     "ROUTES",
+    "cancel",
     "counted",
     "document_ids",
     "ingest",
@@ -45,9 +47,7 @@ def stop_chunking(call: Call) -> Response:
     known, unknown = split(call, ids)
     if unknown:
         raise Fail(f"you don't own the document {unknown[0]}")
-    if any(row["run"] != "RUNNING" for row in known):
-        raise Fail(_CANNOT_STOP, data={"error_code": "DOC_STOP_PARSING_INVALID_STATE"})
-    call.engine.stop_parsing([row["id"] for row in known])
+    cancel(call, known, Fail(_CANNOT_STOP, data={"error_code": "DOC_STOP_PARSING_INVALID_STATE"}))
     return counted(known, repeated)
 
 
@@ -68,10 +68,14 @@ def stop(call: Call) -> Response:
     known, unknown = split(call, ids)
     if unknown:
         raise Fail(f"Documents not found: {unknown}")
-    stopped = [row for row in known if row["run"] in ("RUNNING", "CANCEL")]
-    errors += [_CANNOT_STOP] * (len(known) - len(stopped))
-    call.engine.stop_parsing([row["id"] for row in stopped if row["run"] == "RUNNING"])
-    return answered({"success_count": len(stopped), **({"errors": errors} if errors else {})})
+    stopped = 0
+    for row in known:
+        try:
+            cancel(call, [] if row["run"] == "CANCEL" else [row], Fail(_CANNOT_STOP))
+            stopped += 1
+        except Fail as fail:
+            errors.append(str(fail))
+    return answered({"success_count": stopped, **({"errors": errors} if errors else {})})
 
 
 def ingest(call: Call) -> Response:
@@ -87,10 +91,17 @@ def ingest(call: Call) -> Response:
     if run == "1":
         call.engine.start_parsing([row["id"] for row in rows if row["run"] != "RUNNING"])
         return succeeded(True)
-    if any(row["run"] not in ("RUNNING", "CANCEL") for row in rows):
-        raise Fail("Cannot cancel a task that is not in RUNNING status", data=None)
-    call.engine.stop_parsing([row["id"] for row in rows if row["run"] == "RUNNING"])
+    refusal = Fail("Cannot cancel a task that is not in RUNNING status", data=None)
+    cancel(call, [row for row in rows if row["run"] != "CANCEL"], refusal)
     return succeeded(True)
+
+
+def cancel(call: Call, documents: list[Row], refusal: Fail) -> None:
+    """Stop the parsing of all of them, or of none: ``refusal`` if one is done, maybe just now, or has not begun."""
+    try:
+        call.engine.stop_parsing([row["id"] for row in documents])
+    except Refused:
+        raise refusal from None
 
 
 def counted(known: list[Row], repeated: list[str]) -> Response:

@@ -29,15 +29,15 @@ def retrieve(call: Call) -> Response:
         return answered(NOTHING)
     if query.top_k <= 0:
         raise Fail("`top_k` must be greater than 0")
-    return answered(found(call, query))
+    try:
+        return answered(found(call, query))
+    except UnknownModel as unknown:
+        raise failed(LookupError(str(unknown))) from None
 
 
 def found(call: Call, query: Retrieval) -> Row:
-    """What a query finds; an unknown ``rerank_id`` is code 100, as RAGFlow shows its exception."""
-    try:
-        result = call.engine.retrieve(query)
-    except UnknownModel as unknown:
-        raise failed(LookupError(str(unknown))) from None
+    """What a query finds; ``UnknownModel`` for an unknown ``rerank_id``."""
+    result = call.engine.retrieve(query)
     return {"total": result.total, "chunks": result.chunks, "doc_aggs": result.doc_aggs}
 
 

@@ -13,6 +13,7 @@ from ..call import Call, Routes, accepts
 from ..envelope import ARGUMENT, PERMISSION, Fail, answered, not_there_yet
 from ..validation import validated
 from .paging import query_once
+from .unknown_models import no_embedding
 from .validation import CreateDataset, DeleteDatasets, ListDatasets, UpdateDataset
 
 __all__ = ["ROUTES", "shown"]
@@ -34,7 +35,7 @@ def create(call: Call) -> Response:
     try:
         return answered(shown(call.engine.create_dataset(fields, v024)))
     except UnknownModel as unknown:
-        raise _unsupported(unknown) from None
+        raise no_embedding(unknown) from None
 
 
 @accepts(query=ListDatasets)
@@ -73,7 +74,7 @@ def update(call: Call) -> Response:
     try:
         return answered(shown(call.engine.update_dataset(row["id"], fields, v024)))
     except UnknownModel as unknown:
-        raise _unsupported(unknown) from None
+        raise no_embedding(unknown) from None
 
 
 @accepts(body=DeleteDatasets)
@@ -121,10 +122,6 @@ def _check_same_vectors(row: Row, fields: Row) -> None:
 
 def _lacks_permission(call: Call, what: str, name: str) -> Fail:
     return Fail(f"User '{call.engine.tenant_id}' lacks permission for {what} '{name}'", PERMISSION)
-
-
-def _unsupported(unknown: UnknownModel) -> Fail:
-    return Fail(f"Unsupported model: <{unknown.name}>", ARGUMENT)
 
 
 ROUTES: Routes = {

@@ -34,9 +34,7 @@ def stop(call: Call) -> Response:
     known, unknown = parsing.split(call, ids)
     if unknown:
         raise Fail(f"You don't own the document {unknown[0]}.")
-    if any(row["run"] != "RUNNING" for row in known):
-        raise Fail("Can't stop parsing document with progress at 0 or 1")
-    call.engine.stop_parsing([row["id"] for row in known])
+    parsing.cancel(call, known, Fail("Can't stop parsing document with progress at 0 or 1"))
     return parsing.counted(known, repeated)
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from starlette.responses import Response
 
+from ...models import UnknownModel
 from ...problems import DifferentEmbedders
 from .. import dify
 from ..call import Call, Page, Routes
 from ..envelope import ARGUMENT, EXCEPTION, JSON, NOT_FOUND, Fail, answered
 from ..retrieval import NOTHING, found, query_of, whole
+from .unknown_models import no_reranker
 
 __all__ = ["ROUTES"]
 
@@ -32,6 +34,8 @@ def retrieve(call: Call) -> Response:
         if query.top_k == 0:
             return answered({**NOTHING, "doc_aggs": []})
         result = found(call, replace(query, metadata_fields=()))
+    except UnknownModel as unknown:
+        raise no_reranker(unknown.name) from None
     except DifferentEmbedders:
         raise Fail('Datasets use different embedding models."') from None
     chunks = [{key: value for key, value in chunk.items() if key not in _LATER} for chunk in result["chunks"]]
