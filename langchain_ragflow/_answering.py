@@ -125,6 +125,20 @@ class Answering(Connected, BaseChatModel):
         finally:
             await pieces.aclose()
 
+    def stream_events(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Any:
+        """LangChain's events; with ``version="v3"`` a stream that is asked for when it is read."""
+        with called_with(config):
+            return super(Answering, self._settled()).stream_events(input, config, **kwargs)
+
+    def astream_events(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Any:
+        """LangChain's events; with ``version="v3"`` a stream that is asked for when it is read."""
+        with called_with(config):
+            return super(Answering, self._settled()).astream_events(input, config, **kwargs)
+
     # --- LangChain's hooks ----------------------------------------------------------------------------
 
     def _generate(

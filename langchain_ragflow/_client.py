@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation
@@ -132,11 +132,19 @@ class Connected(BaseModel):
 
     def _within(self, client: C) -> C:
         """The client, kept within the scope of this call."""
-        if self.scope is None:
-            return client
-        scope = self.scope(this_run()) if callable(self.scope) else self.scope
+        scope = self._scope_now()
+        return client if scope is None else client.scoped(scope)
+
+    def _scope_now(self) -> Scope | None:
+        if not callable(self.scope):
+            return self.scope
+        scope = self.scope(this_run())
         _check_scope(scope)
-        return client.scoped(scope)
+        return scope
+
+    def _settled(self) -> Self:
+        """This object with the scope of the present run, for what goes on after the call has returned."""
+        return type(self)(**{**dict(self), "scope": self._scope_now()}) if callable(self.scope) else self
 
     def _given(self) -> RAGFlow | AsyncRAGFlow:
         given = self.client or self.async_client

@@ -225,3 +225,31 @@ def test_a_model_has_it_in_its_cache_key(kb: KnowledgeBase) -> None:
     first, second, again = [model._identifying_params["client"] for model in models]
     assert first == again
     assert first != second
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+async def test_events_of_a_model_are_of_their_caller(kb: KnowledgeBase) -> None:
+    """Also those of a stream that is read after the call has returned, beside another user's."""
+
+    def theirs(run: RunContext) -> Scope:
+        return scope(kb, f"{run.config['configurable']['user']}.txt")
+
+    model = ChatRAGFlow(client=kb.client, chat_id=kb.chat_id, scope=theirs, api="native")
+    users = ("boats", "lamps")
+    streams = [await model.astream_events(HARBOUR, as_user(user), version="v3") for user in users]
+    for user, stream in zip(users, streams, strict=True):
+        assert sources(await stream) == {f"{user}.txt"}
+
+    def read() -> list[Any]:
+        streams = [model.stream_events(HARBOUR, as_user(user), version="v3") for user in users]
+        return [stream.output for stream in streams]
+
+    for user, message in zip(users, await asyncio.to_thread(read), strict=True):
+        assert sources(message) == {f"{user}.txt"}
+    events = [one async for one in model.astream_events(HARBOUR, as_user("boats"), version="v2")]
+    assert sources(events[-1]["data"]["output"]) == {"boats.txt"}
+
+
+def sources(message: Any) -> set[str]:
+    """Whose documents an answer rests on."""
+    return {chunk["document_name"] for chunk in message.response_metadata["reference"]}
