@@ -4,6 +4,8 @@ On your own server, in a knowledge base that is made for it and removed afterwar
 
     RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=… pytest --pyargs langchain_ragflow.testing.server
 
+``langchain_ragflow.testing.middleware`` has those that need langchain and langgraph.
+
 For classes of your own, subclass a suite; ``knowledge`` and ``ragflow`` are fixtures that your tests have to import:
 
     from langchain_ragflow.testing import RetrieverTests, knowledge, ragflow

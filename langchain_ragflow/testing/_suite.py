@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pytest
@@ -48,6 +49,16 @@ class Suite:
     def params(self, knowledge: KnowledgeBase) -> dict[str, Any]:
         """The arguments of the constructor, but for the client."""
         raise NotImplementedError
+
+    @contextmanager
+    def prepared(self, knowledge: KnowledgeBase) -> Iterator[None]:
+        """What a test needs on the server beside the knowledge base, as long as it runs."""
+        yield
+
+    @pytest.fixture(autouse=True)
+    def _prepared(self, knowledge: KnowledgeBase) -> Iterator[None]:
+        with self.prepared(knowledge):
+            yield
 
     @pytest.fixture
     def watch(self, knowledge: KnowledgeBase) -> Iterator[Watch]:

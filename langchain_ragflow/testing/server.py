@@ -1,10 +1,15 @@
 """All suites on the classes of this package and the server of ``RAGFLOW_BASE_URL``, or on ``:memory:``.
 
 pytest --pyargs langchain_ragflow.testing.server
+
+Those of middleware are left out without langchain and langgraph. Memories are made with the models that
+``RAGFLOW_TEST_EMBEDDING`` and ``RAGFLOW_TEST_LLM`` name, which is not necessary on a local engine.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from typing import Any
 
 from ragflow_integrations.testing import KnowledgeBase
@@ -44,3 +49,18 @@ class TestChatInOpenAIsForm(ChatTests):
 
 class TestToolkit(ToolkitTests):
     """``RAGFlowToolkit`` and its tools."""
+
+
+if importlib.util.find_spec("langchain") and importlib.util.find_spec("langgraph"):
+    from .middleware import MemoryMiddlewareTests, RetrievalMiddlewareTests
+
+    class TestRetrievalMiddleware(RetrievalMiddlewareTests):
+        """``RAGFlowRetrievalMiddleware`` in ``create_agent``."""
+
+    class TestMemoryMiddleware(MemoryMiddlewareTests):
+        """``RAGFlowMemoryMiddleware`` in ``create_agent``."""
+
+        models = (
+            os.environ.get("RAGFLOW_TEST_EMBEDDING", MemoryMiddlewareTests.models[0]),
+            os.environ.get("RAGFLOW_TEST_LLM", MemoryMiddlewareTests.models[1]),
+        )

@@ -26,7 +26,7 @@ _SHIPS = 120
 
 @dataclass(frozen=True)
 class KnowledgeBase:
-    """Two datasets and an assistant.
+    """Two datasets and an assistant, all with ``name`` in their names.
 
     ``dataset_id`` has four documents, one of which gives orders (``documents``: ids by name, with the metadata
     ``{"place": "harbour"}``). ``many_id`` has ``many`` chunks in one document, more than a server lists at once.
@@ -34,6 +34,7 @@ class KnowledgeBase:
     """
 
     client: RAGFlow
+    name: str
     dataset_id: str
     documents: dict[str, str]
     many_id: str
@@ -59,7 +60,7 @@ def knowledge_base(client: RAGFlow) -> Iterator[KnowledgeBase]:
         _added(many, "ships.txt", "\n".join(f"Ship number {n} lies in the harbour." for n in range(_SHIPS)))
         chat = client.create_chat(name, dataset_ids=[handbook.id])
         made.callback(client.delete_chats, [chat.id])
-        yield KnowledgeBase(client, handbook.id, documents, many.id, _SHIPS, chat.id)
+        yield KnowledgeBase(client, name, handbook.id, documents, many.id, _SHIPS, chat.id)
 
 
 def _added(dataset: DataSet, name: str, text: str) -> str:

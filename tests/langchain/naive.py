@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import StructuredTool
@@ -148,3 +150,48 @@ class TwoTools(Toolkit):
 
         (tool,) = super().get_tools()
         return [tool.model_copy(update={"coroutine": asearch})]
+
+
+class Retrieval(AgentMiddleware):
+    """Puts what it finds into the conversation, as it is; in sync runs alone."""
+
+    def __init__(self, dataset_ids: list[str], client: Any = None, api_key: str = "", **_: Any) -> None:
+        self.client, self.dataset_ids, self.api_key = client, dataset_ids, api_key
+
+    def __repr__(self) -> str:
+        return f"Retrieval({self.dataset_ids}, api_key={self.api_key!r})"
+
+    def found(self, question: str) -> str:
+        found = self.client.retrieve(question, self.dataset_ids, similarity_threshold=0.0)
+        return "\n\n".join(chunk.content for chunk in found)
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        found = HumanMessage(self.found(request.messages[-1].text))
+        return handler(request.override(messages=[*request.messages, found]))
+
+
+class RetrievalInBothWays(Retrieval):
+    """Its coroutine is a thread."""
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        found = HumanMessage(await asyncio.to_thread(self.found, request.messages[-1].text))
+        return await handler(request.override(messages=[*request.messages, found]))
+
+
+class Memory(AgentMiddleware):
+    """Remembers all users as one, in threads."""
+
+    def __init__(self, memory_ids: list[str], client: Any = None, api_key: str = "", **_: Any) -> None:
+        self.client, self.memory_ids, self.api_key = client, memory_ids, api_key
+
+    def __repr__(self) -> str:
+        return f"Memory({self.memory_ids}, api_key={self.api_key!r})"
+
+    def recalled(self, question: str) -> HumanMessage:
+        found = self.client.search_message(question, self.memory_ids)
+        self.client.add_message(self.memory_ids, "agent", "session", question, "")
+        return HumanMessage("\n".join(message.content or "" for message in found))
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        found = await asyncio.to_thread(self.recalled, request.messages[-1].text)
+        return await handler(request.override(messages=[*request.messages, found]))

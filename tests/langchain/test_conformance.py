@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from langchain_ragflow import testing
-from langchain_ragflow.testing import ChatTests, LoaderTests, RetrieverTests, Suite, ToolkitTests, server
+from langchain_ragflow.testing import (
+    ChatTests,
+    LoaderTests,
+    RetrieverTests,
+    Suite,
+    ToolkitTests,
+    middleware,
+    server,
+)
+from langchain_ragflow.testing.middleware import MemoryMiddlewareTests, RetrievalMiddlewareTests
 from ragflow_integrations import RAGFlow
 from ragflow_integrations.local.engine import open_engine
 from ragflow_integrations.local.serve import running_server
@@ -77,6 +86,14 @@ class TestToolkit(server.TestToolkit):
     varying = frozenset()
 
 
+class TestRetrievalMiddleware(server.TestRetrievalMiddleware):
+    """The kit's suite."""
+
+
+class TestMemoryMiddleware(server.TestMemoryMiddleware):
+    """The kit's suite."""
+
+
 # --- what the kit finds --------------------------------------------------------------------------------
 
 
@@ -122,20 +139,36 @@ class ToolkitOfTwoMinds(NaiveToolkit):
     constructor = naive.TwoTools
 
 
+class NaiveRetrieval(RetrievalMiddlewareTests):
+    constructor = naive.Retrieval
+
+
+class RetrievalInBothWays(RetrievalMiddlewareTests):
+    constructor = naive.RetrievalInBothWays
+
+
+class NaiveMemory(MemoryMiddlewareTests):
+    constructor = naive.Memory
+
+
 BETTER = {  # whom these tests find; all others find the naive one
     (RetrieverTests, "test_all_ways_of_calling_give_the_same"): RetrieverOfTwoMinds,
     (LoaderTests, "test_all_ways_of_loading_give_the_same"): LoaderOfAllAtOnce,
     (LoaderTests, "test_it_is_lazy_in_coroutines"): LoaderOfAllAtOnce,
     (ChatTests, "test_a_stream_comes_in_pieces"): ChatThatReadsAhead,
     (ToolkitTests, "test_sync_and_async_say_the_same"): ToolkitOfTwoMinds,
+    (RetrievalMiddlewareTests, "test_coroutines_take_no_threads"): RetrievalInBothWays,
 }
 NAIVE: dict[type[Suite], type[Suite]] = {
     RetrieverTests: NaiveRetriever,
     LoaderTests: NaiveLoader,
     ChatTests: NaiveChat,
     ToolkitTests: NaiveToolkit,
+    RetrievalMiddlewareTests: NaiveRetrieval,
+    MemoryMiddlewareTests: NaiveMemory,
 }
-SUITES = [one for one in vars(testing).values() if inspect.isclass(one) and one is not Suite]
+KIT = {**vars(testing), **vars(middleware)}.values()
+SUITES = [one for one in KIT if inspect.isclass(one) and issubclass(one, Suite) and one is not Suite]
 CASES = [(suite, name) for suite in SUITES for name in dir(suite) if name.startswith("test_")]
 
 
@@ -147,9 +180,16 @@ def test_each_test_fails_on_what_one_writes_first(
 ) -> None:
     """There is none that would pass whatever is written."""
     monkeypatch.setattr(watching, "_PATIENCE", 0.3)
-    test = getattr(BETTER.get((suite, name), NAIVE[suite])(), name)
-    with watched(one_engine.client) as watch:
-        given = {"knowledge": one_engine, "watch": watch, "output_version": "v0", "name": "scope"}
+    found = BETTER.get((suite, name), NAIVE[suite])()
+    test = getattr(found, name)
+    with watched(one_engine.client) as watch, found.prepared(one_engine):
+        given = {
+            "knowledge": one_engine,
+            "watch": watch,
+            "output_version": "v0",
+            "name": "scope",
+            "way": "async",
+        }
         named = {one: given[one] for one in inspect.signature(test).parameters}
-        with pytest.raises((AssertionError, TimeoutError, pytest.fail.Exception)):
+        with pytest.raises((AssertionError, TimeoutError, NotImplementedError, pytest.fail.Exception)):
             asyncio.run(test(**named)) if inspect.iscoroutinefunction(test) else test(**named)
