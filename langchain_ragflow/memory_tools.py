@@ -35,8 +35,8 @@ class RAGFlowMemorySearchTool(OfOneUser, RAGFlowTool):
 
         RAGFlowMemorySearchTool(memory_ids=[memory.id], user=lambda run: run.context.user_id)
 
-    ``artifact`` is a list of ``{"memory_id", "message_id", "message_type", "content", "valid_at"}``, best first. A
-    scope of datasets cannot hold memories: with one it is an ``UnsupportedError``; here ``user`` is the limit.
+    ``artifact`` is a list of ``{"memory_id", "message_id", "message_type", "content", "valid_at"}``, best first. In
+    a scope there are the memories that it names (``memory_ids``); whose messages they are ``user`` says.
     """
 
     model_config = STRICT

@@ -90,7 +90,8 @@ class Scope:
     ``dataset_ids`` and ``document_ids`` are the datasets and documents, ``metadata`` a condition that a
     document's ``meta_fields`` must fit, as in ``retrieve``: ``{"logic": "and", "conditions": [{"name",
     "comparison_operator", "value"}]}``. What is ``None`` does not narrow, ``[]`` leaves nothing; a document
-    must be within all that is given.
+    must be within all that is given. ``memory_ids`` are the memories that may be asked and written; without it there
+    are none.
 
     A condition's value is a text or a number, for ``in`` and ``not in`` a list of these; for ``>``, ``<``, ``≥``
     and ``≤`` a number or a date (``YYYY-MM-DD``). Upper and lower case are the same. A document without the
@@ -104,12 +105,15 @@ class Scope:
     dataset_ids: frozenset[str] | None
     document_ids: frozenset[str] | None
     metadata: tuple[Conditions, ...]
+    memory_ids: frozenset[str]
 
     def __init__(
         self,
         dataset_ids: Iterable[str] | None = None,
         document_ids: Iterable[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        *,
+        memory_ids: Iterable[str] = (),
     ) -> None:
         if dataset_ids is None and document_ids is None and metadata is None:
             raise InvalidRequestError(
@@ -117,7 +121,10 @@ class Scope:
             )
         conditions = () if metadata is None else (_checked_conditions(metadata),)
         self._set(
-            _checked_ids("dataset_ids", dataset_ids), _checked_ids("document_ids", document_ids), conditions
+            _checked_ids("dataset_ids", dataset_ids),
+            _checked_ids("document_ids", document_ids),
+            conditions,
+            _checked_ids("memory_ids", memory_ids) or frozenset(),
         )
 
     def _set(
@@ -125,11 +132,13 @@ class Scope:
         dataset_ids: frozenset[str] | None,
         document_ids: frozenset[str] | None,
         metadata: Iterable[Conditions],
+        memory_ids: frozenset[str],
     ) -> None:
         put = object.__setattr__
         put(self, "dataset_ids", dataset_ids)
         put(self, "document_ids", document_ids)
         put(self, "metadata", tuple(sorted(set(metadata), key=repr)))
+        put(self, "memory_ids", memory_ids)
 
     def __and__(self, other: Scope) -> Scope:
         """What both let through."""
@@ -140,6 +149,7 @@ class Scope:
             _in_both(self.dataset_ids, other.dataset_ids),
             _in_both(self.document_ids, other.document_ids),
             (*self.metadata, *other.metadata),
+            self.memory_ids & other.memory_ids,
         )
         return both
 
@@ -155,6 +165,7 @@ class Scope:
             None if self.dataset_ids is None else sorted(self.dataset_ids),
             None if self.document_ids is None else sorted(self.document_ids),
             [each.as_dict() for each in self.metadata],
+            *([sorted(self.memory_ids)] if self.memory_ids else []),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
@@ -168,7 +179,11 @@ class Scope:
         return listed and all(each.fits(meta_fields or {}) for each in self.metadata)
 
     def __repr__(self) -> str:
-        ids = {"dataset_ids": self.dataset_ids, "document_ids": self.document_ids}
+        ids = {
+            "dataset_ids": self.dataset_ids,
+            "document_ids": self.document_ids,
+            "memory_ids": self.memory_ids or None,
+        }
         shown = [f"{name}={reprlib.repr(sorted(held))}" for name, held in ids.items() if held is not None]
         conditions = " and ".join(str(each.as_dict()) for each in self.metadata)
         return f"Scope({', '.join([*shown, *([f'metadata={conditions}'] if conditions else [])])})"

@@ -96,6 +96,18 @@ def test_two_scopes_narrow_each_other() -> None:
         one & {"dataset_ids": ["a"]}  # type: ignore[operator]
 
 
+def test_memories_are_named() -> None:
+    """Without it there are none, and both scopes have to name one; by themselves they are no scope."""
+    one, other = Scope(["a"], memory_ids=["m", "n"]), Scope(["a"], memory_ids=["n"])
+    assert Scope(["a"]).memory_ids == frozenset()
+    assert (one & other).memory_ids == frozenset("n")
+    assert (one & Scope(["a"])).memory_ids == frozenset()
+    with pytest.raises(InvalidRequestError, match="give at least one"):
+        Scope(memory_ids=["m"])
+    with pytest.raises(InvalidRequestError, match="'m,n' is no id"):
+        Scope(["a"], memory_ids=["m,n"])
+
+
 def test_it_is_a_value() -> None:
     """Equal scopes are one key; another is another, also where only the kind of limit differs."""
     scopes = [
@@ -104,6 +116,8 @@ def test_it_is_a_value() -> None:
         Scope([]),
         Scope(document_ids=["a"]),
         Scope(["a"], ["a"]),
+        Scope(["a"], memory_ids=["a"]),
+        Scope(["a"], memory_ids=["a", "b"]),
         where(condition("is", "red")),
         where(condition("=", "red")),
         where(condition("in", ["red"])),
@@ -130,6 +144,7 @@ def test_the_fingerprint_is_that_of_another_process() -> None:
 def test_it_shows_itself() -> None:
     """Limits that are not there are not shown, long lists are cut."""
     assert repr(Scope(["b", "a"])) == "Scope(dataset_ids=['a', 'b'])"
+    assert repr(Scope([], memory_ids=["m"])) == "Scope(dataset_ids=[], memory_ids=['m'])"
     assert len(repr(Scope(document_ids=[f"{n:032}" for n in range(1000)]))) < 400
     shown = "{'logic': 'and', 'conditions': [{'name': 'team', 'comparison_operator': 'is', 'value': 'red'}]}"
     assert repr(where(condition("is", "red"))) == f"Scope(metadata={shown})"

@@ -18,7 +18,9 @@ from langchain_ragflow import (
     ChatRAGFlow,
     RAGFlowFilter,
     RAGFlowListDatasetsTool,
+    RAGFlowMemorySearchTool,
     RAGFlowReadDocumentTool,
+    RAGFlowRememberTool,
     RAGFlowRetriever,
     RunContext,
 )
@@ -253,3 +255,28 @@ async def test_events_of_a_model_are_of_their_caller(kb: KnowledgeBase) -> None:
 def sources(message: Any) -> set[str]:
     """Whose documents an answer rests on."""
     return {chunk["document_name"] for chunk in message.response_metadata["reference"]}
+
+
+async def test_memories_that_a_scope_names(kb: KnowledgeBase) -> None:
+    """A function gives datasets and memories; whose messages they are ``user`` says, by the same run."""
+    models = ("hashed-512@Builtin", "extractive@Builtin")
+    ours, others = [
+        (await asyncio.to_thread(kb.client.create_memory, name, ["raw"], *models)).id
+        for name in ("ours", "others")
+    ]
+
+    def theirs(run: RunContext) -> Scope:
+        return Scope([kb.dataset_id], memory_ids=[ours])
+
+    fields: Any = {
+        "client": kb.client,
+        "user": lambda run: run.config["configurable"]["user"],
+        "scope": theirs,
+    }
+    remember = RAGFlowRememberTool(memory_ids=[ours], **fields)
+    await remember.ainvoke({"text": "Ann likes lamps."}, as_user("ann"))
+    recall = RAGFlowMemorySearchTool(memory_ids=[ours], **fields)
+    assert "Ann likes lamps." in await recall.ainvoke({"query": "lamps"}, as_user("ann"))
+    assert "Nothing" in await recall.ainvoke({"query": "lamps"}, as_user("bob"))
+    outside = RAGFlowMemorySearchTool(memory_ids=[others], **fields)
+    assert "no memory" in await outside.ainvoke({"query": "lamps"}, as_user("ann"))

@@ -24,6 +24,7 @@ from ragflow_integrations.protocol import (
     datasets,
     documents,
     indexing,
+    memories,
     metadata,
     openai,
     parsing,
@@ -135,6 +136,8 @@ def test_each_operation_has_a_rule_or_is_refused(operation: str) -> None:
     )
     names |= dict.fromkeys(("agent_id", "memory_id", "message_id", "file_id", "search_id", "task_id"), "x")
     sent = request(operation, NEWEST, body={}, **names)
+    if operation in {"RAGFlow.add_message", "RAGFlow.search_message", "RAGFlow.get_recent_messages"}:
+        assert operation in refused(UnsupportedError, WHOLE, Call(sent, lambda *_: None))
     if operation not in {*RULES, *ANSWERS}:
         said = refused(UnsupportedError, WHOLE, Call(sent, lambda *_: None))
         assert said.startswith(f"{operation} cannot be kept within a scope")
@@ -154,6 +157,54 @@ def test_rules_are_of_operations() -> None:
         "RAGFlow.create_chat",
         "Agent.ask",
     } <= refused_ones
+
+
+# --- memories -----------------------------------------------------------------------------------------
+
+REMEMBERING = Scope(["a"], memory_ids=["m", "n"])
+
+
+def message(memory_id: str) -> dict[str, Any]:
+    """One of an answer."""
+    return {"memory_id": memory_id, "message_id": 1, "agent_id": "u", "content": "x"}
+
+
+def memory_calls(*memory_ids: str) -> list[Flow[Any] | Call[Any]]:
+    """Everything that may be done with memories in a scope."""
+    return [
+        memories.recent([*memory_ids], limit=5, agent_id="u", session_id=None),
+        memories.search(
+            "x",
+            [*memory_ids],
+            similarity_threshold=0.2,
+            keywords_similarity_weight=0.7,
+            top_n=5,
+            agent_id="u",
+            session_id=None,
+            user_id=None,
+        ),
+        memories.add_message(
+            [*memory_ids], agent_id="u", session_id="s", user_input="x", agent_response="", user_id=""
+        ),
+    ]
+
+
+@pytest.mark.parametrize("call", range(3))
+def test_memories_are_those_that_the_scope_names(call: int) -> None:
+    """Others are not there, alone or beside those that are; without any nothing is sent."""
+    answer: Any = [message("m")] if call < 2 else "All add to task."
+    _, (sent,) = asked(REMEMBERING, memory_calls("m", "n")[call], answer)
+    assert sent.operation.startswith("RAGFlow.")
+    for wanted in (("x",), ("m", "x")):
+        assert "no memory x" in refused(NotFoundError, REMEMBERING, memory_calls(*wanted)[call])
+    assert "memory_ids=" in refused(UnsupportedError, WHOLE, memory_calls("m")[call])
+
+
+@pytest.mark.parametrize("call", range(2))
+def test_messages_of_other_memories_are_not_handed_out(call: int) -> None:
+    """Nor one that does not say of which memory it is."""
+    for wrong in (message("x"), message("")):
+        refused(PermissionDeniedError, REMEMBERING, memory_calls("m")[call], [message("m"), wrong], sent=1)
 
 
 # --- retrieval ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import cast
 
 from ...errors import UnsupportedError
 from ..wire import Call, Flow, Request, Streamed, T, ask
-from . import answers, chats, datasets, documents, retrieval
+from . import answers, chats, datasets, documents, memories, retrieval
 from .guard import Answers, Checked, Guarded, Rule
 
 __all__ = ["ANSWERS", "RULES", "Guard"]
@@ -63,6 +63,9 @@ RULES: dict[str, Rule] = {
     "Chat.list_sessions": chats.list_sessions,
     "Chat.delete_sessions": chats.delete_sessions,
     "Session.update": chats.update_session,
+    "RAGFlow.add_message": memories.add,
+    "RAGFlow.search_message": memories.find,
+    "RAGFlow.get_recent_messages": memories.find,
 }
 """How each operation is kept within a scope."""
 
