@@ -102,7 +102,7 @@ class AsyncDatasetCalls(AsyncCalls):
                 ext=ext,
             )
         )
-        return Page([AsyncDataSet._of(self._client, one) for one in found], found.total)
+        return Page(AsyncDataSet._all_of(self._client, found), found.total)
 
     def iter_datasets(
         self,
@@ -204,7 +204,7 @@ class AsyncDatasetCalls(AsyncCalls):
                 reference_metadata=reference_metadata,
             )
         )
-        return Retrieval([AsyncChunk._of(self._client, one) for one in found], found.total, found.doc_aggs)
+        return Retrieval(AsyncChunk._all_of(self._client, found), found.total, found.doc_aggs)
 
 
 def _question_first(

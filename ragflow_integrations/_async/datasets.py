@@ -43,9 +43,9 @@ class AsyncDataSet(DataSetFields, AsyncKnowledge, AsyncIngest):
         try:
             rows = await self._client._send(documents.upload(self.id, document_list))
         except PartialError as error:
-            error.data = [AsyncDocument._of(self._client, one) for one in error.data]
+            error.data = AsyncDocument._all_of(self._client, error.data)
             raise
-        return [AsyncDocument._of(self._client, row) for row in rows]
+        return AsyncDocument._all_of(self._client, rows)
 
     async def list_documents(
         self,
@@ -101,7 +101,7 @@ class AsyncDataSet(DataSetFields, AsyncKnowledge, AsyncIngest):
                 return_empty_metadata=return_empty_metadata,
             )
         )
-        return Page([AsyncDocument._of(self._client, one) for one in found], found.total)
+        return Page(AsyncDocument._all_of(self._client, found), found.total)
 
     def iter_documents(
         self, keywords: str | None = None, orderby: str = "create_time", desc: bool = True, **filters: Any

@@ -75,7 +75,7 @@ class AsyncDocument(DocumentFields, AsyncResource):
                 available=available,
             )
         )
-        bound = [AsyncChunk._of(self._client, one) for one in found]
+        bound = AsyncChunk._all_of(self._client, found)
         return ChunkPage(bound, found.total, found.document)
 
     def iter_chunks(

@@ -111,7 +111,7 @@ class AsyncIngest(AsyncResource):
             )
 
     def _bound(self, found: Sequence[DocumentFields]) -> list[AsyncDocument]:
-        return [AsyncDocument._of(self._client, one) for one in found]
+        return AsyncDocument._all_of(self._client, found)
 
 
 def _settings(

@@ -43,7 +43,7 @@ class AsyncSession(SessionFields, AsyncResource):
         session = cls._of(client, fields)
         session._chat_id = chat_id
         if fields.messages:
-            session.messages = [AsyncStoredMessage._of(client, message) for message in fields.messages]
+            session.messages = AsyncStoredMessage._all_of(client, fields.messages)
         return session
 
     async def update(self, update_message: Mapping[str, Any]) -> AsyncSession:

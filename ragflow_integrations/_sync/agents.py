@@ -94,7 +94,7 @@ class Agent(AgentFields, Resource):
                 self.id, page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, user_id=user_id
             )
         )
-        return Page([AgentSession._of(self._client, one) for one in found], found.total)
+        return Page(AgentSession._all_of(self._client, found), found.total)
 
     def iter_sessions(
         self, orderby: str = "create_time", desc: bool = True, *, user_id: str | None = None
@@ -215,7 +215,7 @@ class AgentCalls(Calls):
         found = self._client._run(
             agents.listing(page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, title=title)
         )
-        return Page([Agent._of(self._client, one) for one in found], found.total)
+        return Page(Agent._all_of(self._client, found), found.total)
 
     def iter_agents(self, orderby: str = "create_time", desc: bool = True) -> Iterator[Agent]:
         """All agents, a hundred a call."""

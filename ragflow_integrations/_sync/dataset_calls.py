@@ -103,7 +103,7 @@ class DatasetCalls(Calls):
                 ext=ext,
             )
         )
-        return Page([DataSet._of(self._client, one) for one in found], found.total)
+        return Page(DataSet._all_of(self._client, found), found.total)
 
     def iter_datasets(
         self,
@@ -205,7 +205,7 @@ class DatasetCalls(Calls):
                 reference_metadata=reference_metadata,
             )
         )
-        return Retrieval([Chunk._of(self._client, one) for one in found], found.total, found.doc_aggs)
+        return Retrieval(Chunk._all_of(self._client, found), found.total, found.doc_aggs)
 
 
 def _question_first(

@@ -44,9 +44,9 @@ class DataSet(DataSetFields, Knowledge, Ingest):
         try:
             rows = self._client._send(documents.upload(self.id, document_list))
         except PartialError as error:
-            error.data = [Document._of(self._client, one) for one in error.data]
+            error.data = Document._all_of(self._client, error.data)
             raise
-        return [Document._of(self._client, row) for row in rows]
+        return Document._all_of(self._client, rows)
 
     def list_documents(
         self,
@@ -102,7 +102,7 @@ class DataSet(DataSetFields, Knowledge, Ingest):
                 return_empty_metadata=return_empty_metadata,
             )
         )
-        return Page([Document._of(self._client, one) for one in found], found.total)
+        return Page(Document._all_of(self._client, found), found.total)
 
     def iter_documents(
         self, keywords: str | None = None, orderby: str = "create_time", desc: bool = True, **filters: Any

@@ -76,7 +76,7 @@ class Document(DocumentFields, Resource):
                 available=available,
             )
         )
-        bound = [Chunk._of(self._client, one) for one in found]
+        bound = Chunk._all_of(self._client, found)
         return ChunkPage(bound, found.total, found.document)
 
     def iter_chunks(self, keywords: str | None = None, available: bool | None = None) -> Iterator[Chunk]:

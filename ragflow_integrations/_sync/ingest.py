@@ -112,7 +112,7 @@ class Ingest(Resource):
             )
 
     def _bound(self, found: Sequence[DocumentFields]) -> list[Document]:
-        return [Document._of(self._client, one) for one in found]
+        return Document._all_of(self._client, found)
 
 
 def _settings(

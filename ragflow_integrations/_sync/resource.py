@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self, cast
 
 from ..errors import InvalidRequestError
@@ -19,11 +20,20 @@ class Resource(Model):
 
     @classmethod
     def _of(cls, client: RAGFlow, fields: Model) -> Self:
-        """``fields`` themselves, which are valid already: a page has a hundred, and a copy of each takes time."""
-        put = object.__setattr__
-        put(fields, "__class__", cls)
-        put(fields, "__pydantic_private__", {"_client": client})
-        return cast("Self", fields)
+        """``fields`` themselves, which are valid already."""
+        return cls._all_of(client, [fields])[0]
+
+    @classmethod
+    def _all_of(cls, client: RAGFlow, found: Sequence[Model]) -> list[Self]:
+        """The same of many: a page has a hundred, and a copy of each takes time.
+
+        What holds the client is shared by them, since nothing changes it: ``_bind`` puts another in its place.
+        """
+        put, private = object.__setattr__, {"_client": client}
+        for fields in found:
+            put(fields, "__class__", cls)
+            put(fields, "__pydantic_private__", private)
+        return cast("list[Self]", list(found))
 
     def _bind(self, client: RAGFlow) -> None:
         object.__setattr__(self, "__pydantic_private__", {"_client": client})

@@ -44,7 +44,7 @@ class Session(SessionFields, Resource):
         session = cls._of(client, fields)
         session._chat_id = chat_id
         if fields.messages:
-            session.messages = [StoredMessage._of(client, message) for message in fields.messages]
+            session.messages = StoredMessage._all_of(client, fields.messages)
         return session
 
     def update(self, update_message: Mapping[str, Any]) -> Session:
