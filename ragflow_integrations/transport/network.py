@@ -6,7 +6,7 @@ import asyncio
 import select
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import httpcore
@@ -15,6 +15,7 @@ from .framing import Framing
 
 __all__ = ["AsyncNetwork", "AsyncStream", "Network", "Stream"]
 
+_JOINED = 1 << 16  # bytes that wait for what follows them, so that a request's head and its body go out together
 _PIECE = 1 << 18  # bytes read at once: fewer turns than with the 64 kB that the library asks for
 _MOST = 1 << 18  # bytes that wait to be read
 
@@ -31,14 +32,27 @@ class Stream(httpcore.NetworkStream):
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._unsent = b""
         self.framing = Framing()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            with suppress(httpcore.WriteError):  # the server may have answered before it closed
+                self._flush(timeout)
         return self.framing.kept() or self.framing.portion(self._stream.read(_PIECE, timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self.framing.begin()
-        self._stream.write(buffer, timeout)
+        if self._unsent and len(self._unsent) + len(buffer) > _JOINED:
+            self._flush(timeout)
+        if len(buffer) > _JOINED:
+            self._stream.write(buffer, timeout)
+        else:
+            self._unsent += buffer
+
+    def _flush(self, timeout: float | None) -> None:
+        unsent, self._unsent = self._unsent, b""
+        self._stream.write(unsent, timeout)
 
     def close(self) -> None:
         self._stream.close()
@@ -86,9 +100,13 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
     def __init__(self, arriving: _Arriving) -> None:
         self._arriving = arriving
+        self._unsent = b""
         self.framing = Framing()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            with suppress(httpcore.WriteError):  # the server may have answered before it closed
+                await self._flush(timeout)
         if kept := self.framing.kept():
             return kept
         with _told_as(httpcore.ReadTimeout, httpcore.ReadError):
@@ -96,9 +114,20 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self.framing.begin()
-        if buffer:
-            with _told_as(httpcore.WriteTimeout, httpcore.WriteError):
-                await self._arriving.write(buffer, timeout)
+        if self._unsent and len(self._unsent) + len(buffer) > _JOINED:
+            await self._flush(timeout)
+        if len(buffer) > _JOINED:
+            await self._send(buffer, timeout)
+        else:
+            self._unsent += buffer
+
+    async def _flush(self, timeout: float | None) -> None:
+        unsent, self._unsent = self._unsent, b""
+        await self._send(unsent, timeout)
+
+    async def _send(self, data: bytes, timeout: float | None) -> None:
+        with _told_as(httpcore.WriteTimeout, httpcore.WriteError):
+            await self._arriving.write(data, timeout)
 
     async def aclose(self) -> None:
         self._arriving.transport.abort()
