@@ -15,7 +15,7 @@ from .framing import Framing
 
 __all__ = ["AsyncNetwork", "AsyncStream", "Network", "Stream"]
 
-_JOINED = 1 << 16  # bytes that wait for what follows them, so that a request's head and its body go out together
+_JOINED = 1 << 16  # bytes that wait for what follows them: a request's head and its body go out together
 _PIECE = 1 << 18  # bytes read at once: fewer turns than with the 64 kB that the library asks for
 _MOST = 1 << 18  # bytes that wait to be read
 
