@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from llama_index.core.base.response.schema import (
@@ -121,7 +122,7 @@ class ServerAnswers(ABC):
         reply, client = self._reply(additional), await self._connection.ascoped()
         asked = await arun(self._asked_for(query_bundle, documents, reply), client)
         if self._manner.streaming:
-            return AsyncStreamingResponse(atexts(asked, client, reply), reply.source_nodes, reply.metadata)
+            return _Streaming(atexts(asked, client, reply), reply.source_nodes, reply.metadata)
         return Response(await awhole(asked, client, reply), reply.source_nodes, reply.metadata)
 
     def _asked_for(
@@ -138,6 +139,24 @@ class ServerAnswers(ABC):
 
     def _retriever(self, settings: dict[str, Any], **clients: Any) -> RAGFlowRetriever:
         return RAGFlowRetriever(**settings, **clients, callback_manager=self._callback_manager)
+
+
+class _Streaming(AsyncStreamingResponse):
+    """Whoever leaves ``async_response_gen()`` early leaves the answer: LlamaIndex's own keeps it open."""
+
+    async def async_response_gen(self) -> AsyncGenerator[str, None]:
+        """The pieces."""
+        async with aclosing(self._yield_response()) as texts:
+            async for text in texts:
+                yield text
+
+    async def _yield_response(self) -> AsyncGenerator[str, None]:
+        try:
+            async with aclosing(super()._yield_response()) as texts:
+                async for text in texts:
+                    yield text
+        finally:
+            await self.response_gen.aclose()
 
 
 class ChatAnswers(ServerAnswers):

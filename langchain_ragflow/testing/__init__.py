@@ -25,10 +25,11 @@ import importlib.util
 if importlib.util.find_spec("pytest") is None or importlib.util.find_spec("pytest_asyncio") is None:
     raise ImportError("langchain_ragflow.testing needs pytest: pip install pytest pytest-asyncio")
 
+from ragflow_integrations.testing.suites import Suite, knowledge, ragflow
+
 from ._chat import ChatTests
 from ._loader import LoaderTests
 from ._retriever import RetrieverTests
-from ._suite import Suite, knowledge, ragflow
 from ._toolkit import ToolkitTests
 
 __all__ = [

@@ -11,9 +11,9 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
+from ragflow_integrations.testing.suites import Suite, at_once, off
 
 from ..chat_models import ChatRAGFlow
-from ._suite import Suite, at_once, off
 
 __all__ = ["ChatTests"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
+from ragflow_integrations.testing.suites import Suite, at_once, off
 
 from ..document_loaders import RAGFlowLoader
-from ._suite import Suite, at_once, off
 
 __all__ = ["LoaderTests"]
 

@@ -9,9 +9,9 @@ import pytest
 from langchain_core.documents import Document
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
+from ragflow_integrations.testing.suites import Suite, at_once, off
 
 from ..retrievers import RAGFlowRetriever
-from ._suite import Suite, at_once, off
 
 __all__ = ["RetrieverTests"]
 

@@ -12,9 +12,9 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
+from ragflow_integrations.testing.suites import Suite, at_once, off
 
 from ..toolkits import RAGFlowToolkit
-from ._suite import Suite, at_once, off
 
 __all__ = ["ToolkitTests"]
 

@@ -13,9 +13,9 @@ import os
 from typing import Any
 
 from ragflow_integrations.testing import KnowledgeBase
+from ragflow_integrations.testing.suites import knowledge, ragflow
 
 from . import ChatTests, LoaderTests, RetrieverTests, ToolkitTests
-from ._suite import knowledge, ragflow
 
 __all__ = [
     "TestChat",

@@ -14,10 +14,10 @@ from llama_index.core.vector_stores import FilterCondition, FilterOperator, Meta
 from llamaindex_ragflow import RAGFlowRetriever
 from llamaindex_ragflow._filtering import FilteredSearch, Snapshots
 from llamaindex_ragflow.filters import ExactFilter
+from llamaindex_ragflow.testing.filter_trees import expected, metadata, tree
 from ragflow_integrations import ConfigurationError, InvalidRequestError, RAGFlow, Scope, UnsupportedError
 from ragflow_integrations.adapting import run
 from tests.llamaindex.conftest import Call
-from tests.llamaindex.filter_trees import expected, metadata, tree
 from tests.llamaindex.library import Library
 from tests.llamaindex.scripted import Script
 

@@ -1,4 +1,4 @@
-"""What the suites share: whom they test, on what, and what holds for every class."""
+"""What the adapters' suites share: whom they test, on what, and what holds for every class. Needs pytest."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ragflow_integrations import RAGFlow
-from ragflow_integrations.testing import KnowledgeBase, Watch, knowledge_base, watched
+from .. import RAGFlow
+from .knowledge import KnowledgeBase, knowledge_base
+from .watching import Watch, watched
 
 T = TypeVar("T")
 
-__all__ = ["FLIGHT", "Suite", "at_once", "knowledge", "off", "ragflow"]
+__all__ = ["FLIGHT", "KEY", "NOWHERE", "Suite", "at_once", "knowledge", "off", "ragflow"]
 
 FLIGHT = 33
-"""How many calls have to be under way at once: more than the threads that LangChain would use."""
+"""How many calls have to be under way at once: more than the threads that a framework would use."""
 
 KEY = "ragflow-conformance-secret"
 NOWHERE = "http://127.0.0.1:9"
@@ -71,7 +72,7 @@ class Suite:
         return self.constructor(**{"client": client, **self.params(knowledge), **more})
 
     def test_a_misspelt_argument_is_refused(self, knowledge: KnowledgeBase) -> None:
-        """LangChain's own classes pass over what they do not know."""
+        """Frameworks' own classes pass over what they do not know."""
         with pytest.raises((TypeError, ValueError), match="misspelt_argument"):
             self.made(knowledge.client, knowledge, misspelt_argument=1)
 

@@ -1,0 +1,185 @@
+"""The conformance kit: our classes pass it on every kind of engine, and what one writes first does not."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from llamaindex_ragflow import testing
+from llamaindex_ragflow.testing import (
+    ChatEngineTests,
+    QueryEngineTests,
+    RetrieverTests,
+    SourcesTests,
+    ToolSpecTests,
+    server,
+)
+from llamaindex_ragflow.testing._streams import StreamTests
+from ragflow_integrations import DataSet, RAGFlow
+from ragflow_integrations.local.engine import open_engine
+from ragflow_integrations.local.serve import running_server
+from ragflow_integrations.testing import KnowledgeBase, knowledge_base, watched, watching
+from ragflow_integrations.testing.suites import Suite
+from tests.llamaindex import naive
+
+
+@pytest.fixture(scope="module", params=["in-process", "loopback", "in-process as v0.24"])
+def ragflow(request: pytest.FixtureRequest) -> Iterator[RAGFlow]:
+    """An empty engine."""
+    if request.param == "loopback":
+        with (
+            open_engine(":memory:") as engine,
+            running_server(engine) as running,
+            RAGFlow(running.api_key, running.base_url) as client,
+        ):
+            yield client
+        return
+    with RAGFlow.local(api_version="0.24" if "v0.24" in request.param else "0.27") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def knowledge(ragflow: RAGFlow) -> Iterator[KnowledgeBase]:
+    """The kit's own, of which nothing is left behind."""
+    with knowledge_base(ragflow) as made:
+        yield made
+    assert (ragflow.list_datasets(), ragflow.list_chats()) == ([], [])
+
+
+class TestRetriever(server.TestRetriever):
+    """The kit's suite."""
+
+
+class TestQueryEngine(server.TestQueryEngine):
+    """The kit's suite; the engine's own model always says the same."""
+
+    deterministic = True
+
+
+class TestChatEngine(server.TestChatEngine):
+    """The kit's suite."""
+
+    deterministic = True
+
+
+class TestChatEngineWithItsOwnHistory(server.TestChatEngineWithItsOwnHistory):
+    """The kit's suite."""
+
+    deterministic = True
+
+
+class TestToolSpec(server.TestToolSpec):
+    """The kit's suite."""
+
+    varying = frozenset()
+
+
+# --- what the kit finds --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def one_engine() -> Iterator[KnowledgeBase]:
+    """A knowledge base to be naive on."""
+    with RAGFlow.local() as client, knowledge_base(client) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def one_papers(one_engine: KnowledgeBase) -> Iterator[DataSet]:
+    """Documents with metadata on it."""
+    yield from RetrieverTests.papers.__wrapped__(RetrieverTests(), one_engine)
+
+
+class NaiveRetriever(RetrieverTests):
+    constructor = naive.Retriever
+
+
+class RetrieverThatRaises(RetrieverTests):
+    constructor = naive.RaisesWithItsKey
+
+
+class RetrieverOfTwoMinds(RetrieverTests):
+    constructor = naive.OfTwoMinds
+
+
+class UntoldRetriever(RetrieverTests):
+    constructor = naive.Untold
+
+
+class NestingRetriever(RetrieverTests):
+    constructor = naive.Nesting
+
+
+class NaiveEngine(QueryEngineTests):
+    constructor = naive.Engine
+
+
+class NaiveChatEngine(ChatEngineTests):
+    constructor = naive.ChatEngine
+
+
+class NaiveSpec(ToolSpecTests):
+    constructor = naive.Spec
+
+
+class SpecOfTwoMinds(ToolSpecTests):
+    constructor = naive.SpecOfTwoMinds
+
+
+BETTER = {  # whom these tests find; all others find the naive one
+    (RetrieverTests, "test_both_ways_give_the_same"): RetrieverOfTwoMinds,
+    (RetrieverTests, "test_it_is_told"): UntoldRetriever,
+    (RetrieverTests, "test_a_plain_call_in_a_running_loop"): NestingRetriever,
+    (RetrieverTests, "test_tracers_are_not_told_the_key"): RetrieverThatRaises,
+    (ToolSpecTests, "test_both_ways_say_the_same"): SpecOfTwoMinds,
+}
+NAIVE: dict[type[Suite], type[Suite]] = {
+    RetrieverTests: NaiveRetriever,
+    QueryEngineTests: NaiveEngine,
+    ChatEngineTests: NaiveChatEngine,
+    ToolSpecTests: NaiveSpec,
+}
+OWN = {  # what a suite shares with retrievers is tried with a retriever
+    RetrieverTests: RetrieverTests.__mro__,
+    QueryEngineTests: (QueryEngineTests, StreamTests),
+    ChatEngineTests: (ChatEngineTests,),
+    ToolSpecTests: ToolSpecTests.__mro__,
+}
+CASES = [
+    (suite, name)
+    for suite, homes in OWN.items()
+    for name in dir(suite)
+    if name.startswith("test_") and any(name in vars(home) for home in homes)
+]
+CASES.append((QueryEngineTests, "test_it_is_told"))
+
+
+@pytest.mark.parametrize(
+    ("suite", "name"), [pytest.param(*one, id=f"{one[0].__name__} {one[1]}") for one in CASES]
+)
+def test_each_test_fails_on_what_one_writes_first(
+    one_engine: KnowledgeBase,
+    one_papers: DataSet,
+    suite: type[Suite],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is none that would pass whatever is written."""
+    monkeypatch.setattr(watching, "_PATIENCE", 0.3)
+    test = getattr(BETTER.get((suite, name), NAIVE[suite])(), name)
+    with watched(one_engine.client) as watch:
+        given = {"knowledge": one_engine, "watch": watch, "papers": one_papers}
+        named = {one: given[one] for one in inspect.signature(test).parameters}
+        with pytest.raises((AssertionError, TimeoutError, RuntimeError, pytest.fail.Exception)):
+            asyncio.run(test(**named)) if inspect.iscoroutinefunction(test) else test(**named)
+
+
+def test_every_suite_is_tried() -> None:
+    """With something naive, and on our own classes."""
+    suites = {one for one in vars(testing).values() if inspect.isclass(one)} - {SourcesTests}
+    assert suites == set(NAIVE)
+    tried = {base for one in vars(server).values() if inspect.isclass(one) for base in one.__bases__}
+    assert suites <= tried
