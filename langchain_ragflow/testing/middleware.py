@@ -17,9 +17,9 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
+from ragflow_integrations.testing.suites import Suite, at_once, off
 
 from ..middleware import RAGFlowMemoryMiddleware, RAGFlowRetrievalMiddleware
-from ._suite import Suite, at_once, off
 from ._toolkit import assert_quoted, odd
 
 __all__ = ["MemoryMiddlewareTests", "RetrievalMiddlewareTests"]
