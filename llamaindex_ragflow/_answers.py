@@ -11,7 +11,7 @@ from llama_index.core.schema import NodeWithScore
 from ragflow_integrations import AgentMessage, AsyncRAGFlow, InvalidRequestError, Message, RAGFlow
 from ragflow_integrations.adapting import Completions, Reader
 
-from .citations import CitationStyle, Markers, cite, flag, footnotes, tell
+from .citations import CitationStyle, Cited, Markers, cite, flag, footnotes, tell
 from .nodes import to_node
 
 __all__ = [
@@ -93,7 +93,7 @@ class Reply:
         self.source_nodes += [node for node in nodes if node.metadata["cited"] or not self._cited_only]
         self.source_nodes += self._additional
         tell(nodes, cited)
-        return footnotes(nodes, cited) if self._style == "markdown" else ""
+        return self._notes(nodes, cited)
 
     def _corrected(self, said: str, message: Message, nodes: list[NodeWithScore]) -> dict[str, Any]:
         """The whole answer where it became another one after it was streamed, e.g. by citations put into it."""
@@ -105,7 +105,10 @@ class Reply:
         cited = cite(whole, markers.spans, message, nodes)
         for place in cited.places:
             nodes[place].metadata["cited"] = True
-        return {"final_text": text, "final_citations": cited.citations}
+        return {"final_text": text + self._notes(nodes, cited), "final_citations": cited.citations}
+
+    def _notes(self, nodes: list[NodeWithScore], cited: Cited) -> str:
+        return footnotes(nodes, cited) if self._style == "markdown" else ""
 
 
 def whole(asked: Asked | None, client: RAGFlow, reply: Reply) -> str:
@@ -177,13 +180,15 @@ def checked_question(question: str) -> str:
 
 
 def _facts(message: Message) -> dict[str, Any]:
-    """What the server told of an answer, as far as it did."""
+    """What the server told of an answer, as far as it did.
+
+    The session is told by whoever asked in one: servers also name one that they did not keep.
+    """
     counted = [
         {"document_id": each.document_id, "document_name": each.document_name, "count": each.count}
         for each in message.doc_aggs
     ]
     facts: dict[str, Any] = {
-        "session_id": message.session_id,
         "reasoning": message.reasoning,
         "usage": message.usage,
         "documents": counted,

@@ -439,6 +439,23 @@ async def test_a_conversation_is_one_users(kb: KnowledgeBase, call: Call, kept: 
     assert await history(call, engine) == []
 
 
+@METHODS
+async def test_scopes_of_documents_and_of_metadata(kb: KnowledgeBase, call: Call, method: str) -> None:
+    """Each is kept by the form of the route that servers can keep it in, and refused by the other."""
+    documents = Scope(document_ids=[kb.documents["leave.txt"]])
+    text, response = await asked(call, helpdesk(kb, scope=documents), method, LEAVE)
+    assert "thirty days" in text
+    assert {node.metadata["document_name"] for node in response.source_nodes} == {"leave.txt"}
+    with pytest.raises(UnsupportedError, match="document_ids"):
+        await asked(call, helpdesk(kb, scope=documents, history="client"), method, LEAVE)
+    condition = {"name": "team", "comparison_operator": "is", "value": "red"}
+    metadata = Scope(metadata={"conditions": [condition]})
+    with pytest.raises(UnsupportedError, match="metadata"):
+        await asked(call, helpdesk(kb, scope=metadata), method, LEAVE)
+    _, response = await asked(call, helpdesk(kb, scope=metadata, history="client"), method, LEAVE)
+    assert response.source_nodes == []
+
+
 @KEPT
 async def test_a_late_reader_ends_in_the_conversation_it_began(
     kb: KnowledgeBase, call: Call, kept: Any

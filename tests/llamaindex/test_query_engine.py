@@ -248,6 +248,7 @@ async def test_what_the_server_tells_is_kept(scripted: dict[str, Any], script: S
     told = {
         "reference": {"chunks": [chunk(0)], "doc_aggs": [{"doc_id": "d", "doc_name": "0.txt", "count": 1}]},
         "usage": {"total_tokens": 7},
+        "session_id": "one that was not kept",
     }
 
     def respond(body: dict[str, Any]) -> Any:
@@ -269,6 +270,7 @@ async def test_what_the_server_tells_is_kept(scripted: dict[str, Any], script: S
         text = "".join(await pieces(response)) if streaming else str(response)
         metadata = response.metadata
         assert (text, metadata["reasoning"], metadata["usage"]) == ("Yes.", "Hm.", {"total_tokens": 7})
+        assert metadata["session_id"] is None
         assert metadata["documents"] == [{"document_id": "d", "document_name": "0.txt", "count": 1}]
 
 
@@ -281,12 +283,12 @@ async def test_an_answer_that_is_corrected_after_it_was_streamed(
         frame({"answer": "Six [ID:0] weeks.", "reference": {"chunks": [chunk(0)]}, "final": True}),
         frame(True),
     ]
-    engine = RAGFlowQueryEngine(chat_id="c", **scripted, streaming=True, citation_style="numeric")
+    engine = RAGFlowQueryEngine(chat_id="c", **scripted, streaming=True, citation_style="markdown")
     response = await call(engine, "query", QUESTION)
-    await pieces(response)
+    assert "".join(await pieces(response)) == "Six weeks."
     assert response.metadata["citations"] == []
-    assert response.metadata["final_text"] == "Six [1] weeks."
-    assert response.metadata["final_citations"] == [{"index": 0, "start": 4, "end": 7, "node_id": "chunk0"}]
+    assert response.metadata["final_text"] == "Six [^1] weeks.\n\n[^1]: 0.txt"
+    assert response.metadata["final_citations"] == [{"index": 0, "start": 4, "end": 8, "node_id": "chunk0"}]
     assert response.source_nodes[0].metadata["cited"]
 
 
