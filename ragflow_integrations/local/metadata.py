@@ -1,8 +1,8 @@
 """Metadata of documents: which documents a condition fits, what values there are, and how they change together.
 
 As on RAGFlow v0.27 every value counts as text and a list as its items. What is asked for must be text as well:
-a number (``2024`` for ``"2024"``) fits nothing, there as here. A document without the key fits no condition,
-``≠``, ``not contains`` and ``empty`` included.
+a number (``2024`` for ``"2024"``) is unequal to everything, there as here. A document without the key fits no
+condition, ``≠``, ``not contains`` and ``empty`` included.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "start with": str.startswith,
     "end with": str.endswith,
 }
+_OF_ANYTHING = ("start with", "end with")  # a value that is no text is taken as one
 _MEMBERSHIPS: dict[str, Callable[[str, Any], bool]] = {
     "in": lambda held, values: held in values,
     "not in": lambda held, values: held not in values,
@@ -179,7 +180,9 @@ def _test(condition: Condition) -> Test:
         members = {each.lower() for each in value if isinstance(each, str)}
         return lambda held: _MEMBERSHIPS[name](held.lower(), members)
     if not isinstance(value, str):
-        return lambda held: False
+        if name not in _OF_ANYTHING:
+            return lambda held: name == "≠"
+        value = str(value)
     if name in _COMPARISONS:
         return _comparison(_COMPARISONS[name], value)
     if test := _TEXT_TESTS.get(name) or _MEMBERSHIPS.get(name):
@@ -195,10 +198,8 @@ def _comparison(compare: Callable[[Any, Any], bool], value: str) -> Test:
 
     def fits(held: str) -> bool:
         other = _number(held)
-        if other is None and number is None:
+        if other is None or number is None:  # a number and a word are compared as words
             return compare(held.lower(), text)
-        if other is None or number is None:  # a number and a word: unequal, and neither is greater
-            return compare is operator.ne
         return compare(other, number)
 
     return fits

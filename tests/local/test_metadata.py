@@ -85,9 +85,16 @@ def test_operators(name: str, operator: str, value: Any, expected: str) -> None:
         ("year", "<", "1e3", "marie"),
         ("year", "<=", "7.5", "marie"),
         ("year", "≤", "7.5", "marie"),
-        ("year", "<", "x", ""),
+        ("year", "<", "x", "ann bob marie"),
+        ("year", "≠", 2024, "ann bob marie"),
+        ("year", "=", 2024, ""),
+        ("year", ">", 1999, ""),
+        ("year", "start with", 20, "ann"),
+        ("year", "end with", 9, "bob"),
+        ("year", "contains", 20, ""),
         ("year", "≠", "x", "ann bob marie"),
-        ("author", ">", "5", ""),
+        ("author", ">", "5", "ann bob marie"),
+        ("author", "<", "5", ""),
         ("code", "=", "7", ""),
         ("code", "=", "007", "ann"),
         ("day", "=", "2024-05-01", "ann"),
@@ -97,8 +104,11 @@ def test_operators(name: str, operator: str, value: Any, expected: str) -> None:
         ("year", "<", "2025-01-01", ""),
     ],
 )
-def test_numbers_and_dates(name: str, operator: str, value: str, expected: str) -> None:
-    """Numbers are compared as numbers unless they begin with a zero, dates with dates only."""
+def test_numbers_and_dates(name: str, operator: str, value: Any, expected: str) -> None:
+    """Numbers are compared as numbers unless they begin with a zero, with words as words, dates with dates only.
+
+    What is asked for as a number is unequal to everything.
+    """
     assert fitting(name, operator, value) == expected
 
 
