@@ -47,6 +47,16 @@ class AsyncDataSet(DataSetFields, AsyncKnowledge, AsyncIngest):
             raise
         return AsyncDocument._all_of(self._client, rows)
 
+    async def upload_url(self, url: str, name: str) -> AsyncDocument:
+        """Let the server fetch a web page (``POST /datasets/{id}/documents?type=web``, from v0.25.1).
+
+        It is kept as ``name.pdf``, as a browser prints it, and not parsed yet; the call lasts as long as that takes.
+        Raises ``InvalidRequestError`` for what is no http address, and what the server says of a page it cannot get.
+        """
+        return AsyncDocument._of(
+            self._client, await self._client._run(documents.upload_url(self.id, url, name))
+        )
+
     async def list_documents(
         self,
         id: str | None = None,

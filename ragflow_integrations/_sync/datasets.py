@@ -48,6 +48,14 @@ class DataSet(DataSetFields, Knowledge, Ingest):
             raise
         return Document._all_of(self._client, rows)
 
+    def upload_url(self, url: str, name: str) -> Document:
+        """Let the server fetch a web page (``POST /datasets/{id}/documents?type=web``, from v0.25.1).
+
+        It is kept as ``name.pdf``, as a browser prints it, and not parsed yet; the call lasts as long as that takes.
+        Raises ``InvalidRequestError`` for what is no http address, and what the server says of a page it cannot get.
+        """
+        return Document._of(self._client, self._client._run(documents.upload_url(self.id, url, name)))
+
     def list_documents(
         self,
         id: str | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 import reprlib
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ __all__ = [
     "thumbnail",
     "update",
     "upload",
+    "upload_url",
 ]
 
 _CHANGEABLE = (
@@ -60,6 +62,16 @@ def upload(dataset_id: str, documents: Iterable[Mapping[str, Any]]) -> Call[list
     if not parts:
         raise InvalidRequestError("document_list=[]: give at least one {'display_name': …, 'blob': …}")
     return Call(request("DataSet.upload_documents", dataset_id=dataset_id, files=parts), read_uploaded)
+
+
+def upload_url(dataset_id: str, url: str, name: str) -> Flow[DocumentFields]:
+    """``POST /datasets/{id}/documents?type=web``: the server fetches the page and keeps it as ``name.pdf``."""
+    if not re.match(r"https?://[^/\s]", check_text("url", url)):
+        raise InvalidRequestError(f"url={url!r}: give the address of a page, https://…")
+    form = {"name": check_text("name", name), "url": url}
+    parts = tuple(FilePart(field, "", value.encode()) for field, value in form.items())
+    sent: dict[str, Any] = {"query": query(type="web"), "files": parts, "dataset_id": dataset_id}
+    return (yield from to("DataSet.upload_url", read_uploaded, **sent))[0]
 
 
 def listing(

@@ -155,6 +155,7 @@ OPERATIONS: dict[str, tuple[Route, ...]] = {
     "DataSet.item_operations": (Route("POST", "/api/v1/datasets/{dataset_id}/items", only_local=True),),
     # documents
     "DataSet.upload_documents": _one("POST", "/api/v1/datasets/{dataset_id}/documents"),
+    "DataSet.upload_url": _one("POST", "/api/v1/datasets/{dataset_id}/documents", _0_25_1),
     "DataSet.list_documents": _one("GET", "/api/v1/datasets/{dataset_id}/documents"),
     "DataSet.delete_documents": _one("DELETE", "/api/v1/datasets/{dataset_id}/documents"),
     "DataSet.async_parse_documents": _one("POST", "/api/v1/datasets/{dataset_id}/chunks"),

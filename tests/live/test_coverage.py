@@ -10,6 +10,8 @@ from tests.live.scenario import covered_by
 NOT_TRIED = {
     # it needs a picture that the server makes of a PDF
     "Document.thumbnail",
+    # it needs a web page that the server can reach
+    "DataSet.upload_url",
     # minutes of a language model's time
     "DataSet.run_graphrag",
     "DataSet.run_raptor",

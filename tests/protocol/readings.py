@@ -109,6 +109,7 @@ READINGS: dict[str, Callable[[Recorded], Any]] = {
     "DataSet.upload_documents": lambda it: documents.upload(
         it["dataset_id"], [{"display_name": "n", "blob": b""}]
     ),
+    "DataSet.upload_url": lambda it: documents.upload_url(it["dataset_id"], "https://example.com/a", "n"),
     "DataSet.list_documents": lambda it: documents.listing(it["dataset_id"], **PAGE),
     "DataSet.delete_documents": lambda it: documents.delete(it["dataset_id"], [ID]),
     "DataSet.async_parse_documents": lambda it: parsing.parse(it["dataset_id"], [ID]),

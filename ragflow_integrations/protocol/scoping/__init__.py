@@ -41,6 +41,7 @@ RULES: dict[str, Rule] = {
     "DataSet.delete_raptor": datasets.whole,
     "DataSet.item_operations": datasets.whole,
     "DataSet.upload_documents": datasets.whole,
+    "DataSet.upload_url": datasets.whole,
     "DataSet.list_documents": documents.listing,
     "DataSet.delete_documents": documents.some,
     "DataSet.async_parse_documents": documents.some,

@@ -49,6 +49,34 @@ def test_upload(client: RAGFlow) -> None:
     assert two.download() == b"x"
 
 
+def test_upload_of_a_web_page(connect: Connect) -> None:
+    """The server is told address and name, and its document is handed out; before v0.25.1 there is no such call."""
+    page = b'{"code": 0, "data": {"id": "d1", "name": "news.pdf", "dataset_id": "x", "run": "UNSTART"}}'
+    with serving(http(page)) as (server, url):
+        dataset = DataSet._of(connect(url, server_version="0.27"), DataSetFields(id="x"))
+        document = dataset.upload_url("https://example.com/news?a=b", "news")
+        (sent,) = server.requests
+    assert (document.id, document.name, document.run) == ("d1", "news.pdf", "UNSTART")
+    assert sent.line.startswith("POST /api/v1/datasets/x/documents?type=web ")
+    for field, value in (("name", "news"), ("url", "https://example.com/news?a=b")):
+        assert f'name="{field}"\r\n\r\n{value}\r\n'.encode() in sent.body
+    old = DataSet._of(connect("http://127.0.0.1:9", server_version="0.24"), DataSetFields(id="x"))
+    with pytest.raises(UnsupportedError, match="0.25.1"):
+        old.upload_url("https://example.com", "news")
+
+
+def test_a_web_page_that_is_none(client: RAGFlow) -> None:
+    """What is no address of a page is refused before it is sent; the local engine says that it fetches none."""
+    dataset = client.create_dataset("n")
+    for wrong in ("file:///etc/passwd", "example.com", "https://", " ", ""):
+        with pytest.raises(InvalidRequestError, match="url="):
+            dataset.upload_url(wrong, "news")
+    with pytest.raises(InvalidRequestError, match="name="):
+        dataset.upload_url("https://example.com", "")
+    with pytest.raises(InvalidRequestError, match="fetches nothing over the network"):
+        dataset.upload_url("https://example.com", "news")
+
+
 def test_a_file_that_is_json(client: RAGFlow) -> None:
     """A file whose content looks like an error answer is a file all the same."""
     dataset = client.create_dataset("n")
