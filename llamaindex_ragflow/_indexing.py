@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from llama_index.core.schema import BaseNode, Document
@@ -41,9 +42,12 @@ __all__ = [
     "Parsing",
     "appended",
     "brought",
+    "checked_metadata",
     "chunk_ids",
+    "described_and_parsed",
     "document_id",
     "document_records",
+    "name_of",
     "node_records",
     "of_document",
     "own_metadata",
@@ -135,6 +139,32 @@ def brought(
     return [record.id in new for record in wanted]
 
 
+def described_and_parsed(
+    dataset: DataSet, held: Held, told: Mapping[str, Any], parsing: Parsing, progress: Progress
+) -> Flow[None]:
+    """Give a new document its metadata and parse it; removed again if that fails."""
+    ended: dict[str, Held] = {}
+    try:
+        if told:
+            yield from ask(lambda _: held.update({"meta_fields": told}))
+        if parsing.wait:
+            yield from _parsed(dataset, [held.id], parsing, progress, ended)
+        else:
+            yield from ask(lambda _: dataset.async_parse_documents([held.id]))
+        failed = [one for one in ended.values() if one.run != "DONE"]
+        if failed:
+            raise ParseFailedError([(one.name, _reason(one)) for one in failed])
+    except RAGFlowError as error:
+        yield from _cleaned_up(dataset, [held.id], error)
+        raise
+
+
+def name_of(url: str) -> str:
+    """What a page is called after its address."""
+    told = urlsplit(url)
+    return _NOT_IN_NAMES.sub("_", f"{told.netloc}{told.path}").strip("_")[:_LONGEST] or "page"
+
+
 def appended(dataset: DataSet, made: Sequence[tuple[Record, list[str]]], at_once: int) -> Flow[None]:
     """Documents with these texts as their chunks; all of them or none."""
     texts = {record.id: parts for record, parts in made}
@@ -224,7 +254,7 @@ def _record(number: int, document: Document) -> Record:
     if not isinstance(document, Document):
         raise InvalidRequestError(f"{where}: <{type(document).__name__}>: give documents of LlamaIndex")
     text = checked_text(f"{where}: its text", document.text)
-    told = _checked(where, document.metadata)
+    told = checked_metadata(where, document.metadata)
     content = json.dumps([text, told], sort_keys=True, ensure_ascii=False)
     told = {**told, DOCUMENT_ID: document.id_, _HASH: hashlib.sha256(content.encode()).hexdigest()}
     return Record(document.id_, _name(document.id_, document.metadata), text, told)
@@ -238,7 +268,9 @@ def node_records(nodes: Sequence[BaseNode]) -> list[tuple[Record, list[str]]]:
         if not isinstance(node, BaseNode):
             raise InvalidRequestError(f"{where}: <{type(node).__name__}>: give nodes of LlamaIndex")
         text = checked_text(f"{where}: its text", node.get_content())
-        of.setdefault(node.ref_doc_id or node.node_id, []).append((text, _checked(where, node.metadata)))
+        of.setdefault(node.ref_doc_id or node.node_id, []).append(
+            (text, checked_metadata(where, node.metadata))
+        )
     made = []
     for id, parts in of.items():
         shared = {
@@ -262,7 +294,7 @@ def _name(id: str, metadata: Mapping[str, Any]) -> str:
     return f"{stem}-{document_mark(id)}-{uuid4().hex[:8]}{suffix}"
 
 
-def _checked(where: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def checked_metadata(where: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What RAGFlow keeps of it: what is blank is as good as missing, and what is ours is left out."""
     told = {}
     for name, value in metadata.items():

@@ -41,9 +41,12 @@ from ._indexing import (
     Parsing,
     appended,
     brought,
+    checked_metadata,
     chunk_ids,
+    described_and_parsed,
     document_id,
     document_records,
+    name_of,
     node_records,
     of_document,
     own_metadata,
@@ -253,6 +256,21 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
         """As ``insert_file``."""
         return await self._connection.arun(self._uploaded(source, name, metadata))
 
+    def insert_url(
+        self, url: str, *, name: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> str:
+        """Let the server fetch a web page and keep it as a PDF (servers from v0.25.1); its id.
+
+        ``name`` is by default made of the address. If it cannot be described, or not be parsed in time, it is removed.
+        """
+        return self._connection.run(self._fetched(url, name, metadata))
+
+    async def ainsert_url(
+        self, url: str, *, name: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> str:
+        """As ``insert_url``."""
+        return await self._connection.arun(self._fetched(url, name, metadata))
+
     # --- nodes ----------------------------------------------------------------------------------------
 
     def insert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
@@ -388,6 +406,14 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
         if waiting:
             yield from ask(lambda _: held.async_parse_documents(waiting))
         return [one.id for one in found]
+
+    def _fetched(self, url: str, name: str | None, metadata: Mapping[str, Any] | None) -> Flow[str]:
+        told = checked_metadata("metadata", metadata or {})
+        held = yield from self._dataset.found_or_made()
+        page = yield from ask(lambda _: held.upload_url(url, name or name_of(url)))
+        with reported(self._show_progress) as progress:
+            yield from described_and_parsed(held, page, told, self._parsing, progress)
+        return page.id
 
     def _told(self) -> Flow[dict[str, RefDocInfo]]:
         held = yield from self._dataset.found()

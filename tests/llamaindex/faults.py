@@ -1,12 +1,14 @@
-"""Faults of the connection where a test wants them."""
+"""Faults of the connection where a test wants them, and a server that fetches web pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ragflow_integrations import ConnectError, RAGFlow
+from ragflow_integrations.protocol.wire import FilePart
 
 Fails = Callable[[str], bool]
 
@@ -37,3 +39,26 @@ def broken(client: RAGFlow, *operations: str, after: int = 0) -> Iterator[RAGFlo
     for each in (own, own.as_async()):
         each._transport = _Broken(each._transport, fails)  # type: ignore[union-attr]
     yield own
+
+
+class _Fetching:
+    def __init__(self, inner: Any, page: bytes) -> None:
+        self._inner, self._page = inner, page
+
+    def send(self, request: Any, **options: Any) -> Any:
+        if request.operation == "DataSet.upload_url":
+            name, _ = (part.content.decode() for part in request.files)
+            printed = FilePart("file", f"{name}.txt", self._page)
+            request = replace(request, query=(), files=(printed,))
+        return self._inner.send(request, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def fetching(client: RAGFlow, page: bytes) -> RAGFlow:
+    """A client of a server that gets this page from any address, as a text file."""
+    own = client.with_options()
+    for each in (own, own.as_async()):
+        each._transport = _Fetching(each._transport, page)  # type: ignore[union-attr]
+    return own

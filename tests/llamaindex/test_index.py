@@ -37,7 +37,7 @@ from ragflow_integrations import (
 )
 from ragflow_integrations.testing import watched
 from tests.llamaindex.conftest import Call, Seen
-from tests.llamaindex.faults import broken
+from tests.llamaindex.faults import broken, fetching
 
 LAMPS = Document(
     id_="lamps", text="Lamps are lit at dusk.", metadata={"file_name": "Lamps & oil.md", "year": 2025}
@@ -283,6 +283,31 @@ async def test_files(index: RAGFlowIndex, tmp_path: Path, call: Call) -> None:
     assert found.node.ref_doc_id == ids[0]
     await index.adelete_ref_doc(ids[0])
     assert ids[0] not in await index.aref_doc_info()
+
+
+async def test_web_pages(client: RAGFlow) -> None:
+    """The server fetches them; they have our metadata, and go where they cannot be parsed or described."""
+    settings: dict[str, Any] = {"dataset_name": "notes", "poll_interval": 0.02}
+    if client.server_info().api_version.startswith("0.24"):
+        with pytest.raises(UnsupportedError, match="0.25.1"):
+            await RAGFlowIndex(client=client, **settings).ainsert_url("https://example.com")
+        return
+    index = RAGFlowIndex(client=fetching(client, b"Lamps are lit at dusk."), **settings)
+    id = await index.ainsert_url("https://example.com/harbour/lamps?lang=en", metadata={"team": "crew"})
+    assert (await index.aref_doc_info())[id].metadata == {"team": "crew"}
+    (found, *_) = await index.as_retriever().aretrieve("lamps")
+    assert found.metadata["document_name"] == "example.com_harbour_lamps.txt"
+    await asyncio.to_thread(index.delete_ref_doc, id)
+    empty = RAGFlowIndex(client=fetching(client, b"\xff\xfe\x00"), wait=False, **settings)
+    await asyncio.to_thread(empty.delete_ref_doc, await empty.ainsert_url("https://example.com", name="odd"))
+    with pytest.raises(InvalidRequestError, match="metadata\\['box'\\]"):
+        await index.ainsert_url("https://example.com", metadata={"box": {}})
+    with broken(fetching(client, b"Lamps."), "Document.update") as fragile, pytest.raises(ConnectError):
+        lost = RAGFlowIndex(client=fragile, **settings)  # by plain calls: they go through both transports
+        await asyncio.to_thread(lost.insert_url, "https://example.com", metadata={"a": 1})
+    assert await index.aref_doc_info() == {}
+    with pytest.raises(InvalidRequestError, match="fetches nothing"):
+        await RAGFlowIndex(client=client, **settings).ainsert_url("https://example.com")
 
 
 def call_is_async(call: Call) -> bool:
