@@ -10,6 +10,8 @@ from tests.live.scenario import covered_by
 NOT_TRIED = {
     # it needs a picture that the server makes of a PDF
     "Document.thumbnail",
+    # no RAGFlow server has it
+    "DataSet.item_operations",
     # it needs a web page that the server can reach
     "DataSet.upload_url",
     # minutes of a language model's time
