@@ -93,7 +93,7 @@ class AsyncAgent(AgentFields, AsyncResource):
                 self.id, page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, user_id=user_id
             )
         )
-        return Page(AsyncAgentSession._all_of(self._client, found), found.total)
+        return AsyncAgentSession._page_of(self._client, found)
 
     def iter_sessions(
         self, orderby: str = "create_time", desc: bool = True, *, user_id: str | None = None
@@ -214,7 +214,7 @@ class AsyncAgentCalls(AsyncCalls):
         found = await self._client._run(
             agents.listing(page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, title=title)
         )
-        return Page(AsyncAgent._all_of(self._client, found), found.total)
+        return AsyncAgent._page_of(self._client, found)
 
     def iter_agents(self, orderby: str = "create_time", desc: bool = True) -> AsyncIterator[AsyncAgent]:
         """All agents, a hundred a call."""

@@ -111,7 +111,7 @@ class AsyncChatCalls(AsyncCalls):
             owner_ids=owner_ids,
         )
         found = await self._client._run(flow)
-        return Page(AsyncChat._all_of(self._client, found), found.total)
+        return AsyncChat._page_of(self._client, found)
 
     def iter_chats(
         self,

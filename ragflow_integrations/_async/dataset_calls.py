@@ -102,7 +102,7 @@ class AsyncDatasetCalls(AsyncCalls):
                 ext=ext,
             )
         )
-        return Page(AsyncDataSet._all_of(self._client, found), found.total)
+        return AsyncDataSet._page_of(self._client, found)
 
     def iter_datasets(
         self,

@@ -111,7 +111,7 @@ class AsyncDataSet(DataSetFields, AsyncKnowledge, AsyncIngest):
                 return_empty_metadata=return_empty_metadata,
             )
         )
-        return Page(AsyncDocument._all_of(self._client, found), found.total)
+        return AsyncDocument._page_of(self._client, found)
 
     def iter_documents(
         self, keywords: str | None = None, orderby: str = "create_time", desc: bool = True, **filters: Any

@@ -167,7 +167,7 @@ class AsyncMemoryCalls(AsyncCalls):
 
     async def _memories(self, **asked: Any) -> Page[AsyncMemory]:
         found = await self._client._send(memories.listing(**asked))
-        return Page(AsyncMemory._all_of(self._client, found), found.total)
+        return AsyncMemory._page_of(self._client, found)
 
     async def delete_memory(self, memory_id: str) -> None:
         """Delete a memory with its messages (``DELETE /memories/{id}``); ``NotFoundError`` if there is none."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..errors import InvalidRequestError
-from ..models import Model
+from ..models import Model, Page
 
 if TYPE_CHECKING:
     from .client import AsyncRAGFlow
@@ -33,6 +33,13 @@ class AsyncResource(Model):
             put(fields, "__class__", cls)
             put(fields, "__pydantic_private__", private)
         return cast("list[Self]", list(found))
+
+    @classmethod
+    def _page_of(cls, client: AsyncRAGFlow, found: Page[Any]) -> Page[Self]:
+        page = Page(cls._all_of(client, found), found.total)
+        if found._following is not None:
+            page._following = cls._all_of(client, found._following)
+        return page
 
     def _bind(self, client: AsyncRAGFlow) -> None:
         object.__setattr__(self, "__pydantic_private__", {"_client": client})

@@ -90,7 +90,7 @@ class AsyncSearchCalls(AsyncCalls):
         found = await self._client._run(
             searches.listing(page=page, page_size=page_size, orderby=orderby, desc=desc, keywords=keywords)
         )
-        return Page(AsyncSearch._all_of(self._client, found), found.total)
+        return AsyncSearch._page_of(self._client, found)
 
     def iter_searches(self, keywords: str | None = None) -> AsyncIterator[AsyncSearch]:
         """Every search application, a hundred a call."""

@@ -94,7 +94,7 @@ class Agent(AgentFields, Resource):
                 self.id, page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, user_id=user_id
             )
         )
-        return Page(AgentSession._all_of(self._client, found), found.total)
+        return AgentSession._page_of(self._client, found)
 
     def iter_sessions(
         self, orderby: str = "create_time", desc: bool = True, *, user_id: str | None = None
@@ -215,7 +215,7 @@ class AgentCalls(Calls):
         found = self._client._run(
             agents.listing(page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, title=title)
         )
-        return Page(Agent._all_of(self._client, found), found.total)
+        return Agent._page_of(self._client, found)
 
     def iter_agents(self, orderby: str = "create_time", desc: bool = True) -> Iterator[Agent]:
         """All agents, a hundred a call."""

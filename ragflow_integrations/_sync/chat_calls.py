@@ -112,7 +112,7 @@ class ChatCalls(Calls):
             owner_ids=owner_ids,
         )
         found = self._client._run(flow)
-        return Page(Chat._all_of(self._client, found), found.total)
+        return Chat._page_of(self._client, found)
 
     def iter_chats(
         self,

@@ -103,7 +103,7 @@ class DatasetCalls(Calls):
                 ext=ext,
             )
         )
-        return Page(DataSet._all_of(self._client, found), found.total)
+        return DataSet._page_of(self._client, found)
 
     def iter_datasets(
         self,

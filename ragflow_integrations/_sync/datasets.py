@@ -110,7 +110,7 @@ class DataSet(DataSetFields, Knowledge, Ingest):
                 return_empty_metadata=return_empty_metadata,
             )
         )
-        return Page(Document._all_of(self._client, found), found.total)
+        return Document._page_of(self._client, found)
 
     def iter_documents(
         self, keywords: str | None = None, orderby: str = "create_time", desc: bool = True, **filters: Any

@@ -166,7 +166,7 @@ class MemoryCalls(Calls):
 
     def _memories(self, **asked: Any) -> Page[Memory]:
         found = self._client._send(memories.listing(**asked))
-        return Page(Memory._all_of(self._client, found), found.total)
+        return Memory._page_of(self._client, found)
 
     def delete_memory(self, memory_id: str) -> None:
         """Delete a memory with its messages (``DELETE /memories/{id}``); ``NotFoundError`` if there is none."""

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..errors import InvalidRequestError
-from ..models import Model
+from ..models import Model, Page
 
 if TYPE_CHECKING:
     from .client import RAGFlow
@@ -34,6 +34,13 @@ class Resource(Model):
             put(fields, "__class__", cls)
             put(fields, "__pydantic_private__", private)
         return cast("list[Self]", list(found))
+
+    @classmethod
+    def _page_of(cls, client: RAGFlow, found: Page[Any]) -> Page[Self]:
+        page = Page(cls._all_of(client, found), found.total)
+        if found._following is not None:
+            page._following = cls._all_of(client, found._following)
+        return page
 
     def _bind(self, client: RAGFlow) -> None:
         object.__setattr__(self, "__pydantic_private__", {"_client": client})

@@ -91,7 +91,7 @@ class SearchCalls(Calls):
         found = self._client._run(
             searches.listing(page=page, page_size=page_size, orderby=orderby, desc=desc, keywords=keywords)
         )
-        return Page(Search._all_of(self._client, found), found.total)
+        return Search._page_of(self._client, found)
 
     def iter_searches(self, keywords: str | None = None) -> Iterator[Search]:
         """Every search application, a hundred a call."""

@@ -67,6 +67,8 @@ class Page(list[T]):
     ``total`` is ``None`` where the server does not tell, or tells no number.
     """
 
+    _following: list[T] | None = None  # what is on later pages, where that was read along
+
     def __init__(self, items: list[T], total: Any = None) -> None:
         super().__init__(items)
         self.total: int | None = total if type(total) is int else None

@@ -27,12 +27,12 @@ class Pages:
         self._seen: set[Any] = set()
 
     def new(self, page: Page[T]) -> list[T]:
-        """Of the page ``next``, the rows that were on none before."""
-        rows = [row for row in page if self._is_new(row)]
-        self.next = self._following(page, bool(rows))
+        """Of the page ``next``, the rows that were on none before; with those of later pages, if it has them."""
+        rows = [row for row in (*page, *(page._following or ())) if self._is_new(row)]
+        self.next = None if page._following is not None else self._after(page, bool(rows))
         return rows
 
-    def _following(self, page: Page[Any], advanced: bool) -> int | None:
+    def _after(self, page: Page[Any], advanced: bool) -> int | None:
         number = self.next or 1
         if page.total is None:
             return number + 1 if advanced and len(page) >= PAGE else None

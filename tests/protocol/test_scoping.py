@@ -31,6 +31,7 @@ from ragflow_integrations.protocol import (
     retrieval,
     sessions,
 )
+from ragflow_integrations.protocol.paging import Pages
 from ragflow_integrations.protocol.scoping import ANSWERS, RULES, Guard
 from ragflow_integrations.protocol.versions import NEWEST, OPERATIONS, Version, request
 from ragflow_integrations.protocol.wire import Call, Flow, Request, Streamed, T
@@ -41,6 +42,7 @@ OLD = Version(0, 24)
 RED = {"logic": "and", "conditions": [{"name": "team", "comparison_operator": "is", "value": "red"}]}
 BLUE = {"logic": "and", "conditions": [{"name": "team", "comparison_operator": "is", "value": "blue"}]}
 EITHER = {"logic": "or", "conditions": RED["conditions"] + BLUE["conditions"]}  # type: ignore[operator]
+MANY = Scope(["a"], [str(number) for number in range(240)])
 WHOLE, SOME, TAGGED = Scope(["a", "b"]), Scope(["a"], ["1", "2"]), Scope(["a"], metadata=RED)
 NARROW = {"documents": SOME, "metadata": TAGGED}
 DATASET = {
@@ -458,6 +460,39 @@ def test_what_is_written_goes_to_documents_of_the_dataset() -> None:
 
 
 # --- documents and chunks -----------------------------------------------------------------------------
+
+
+def three_pages(**last: Any) -> list[dict[str, Any]]:
+    """250 documents, as many of which as a server may be asked for at once."""
+    pages = [
+        rows(*map(str, range(start, start + size)), total=250)
+        for start, size in ((0, 100), (100, 100), (200, 50))
+    ]
+    pages[-1]["docs"][39] |= last
+    return pages
+
+
+def test_reading_on() -> None:
+    """All pages are read for the first one already: who iterates asks for no more of them."""
+    first = documents.listing("a", page=1, page_size=100)
+    page, sent = asked(MANY, first, *three_pages())
+    assert (len(page), page.total, len(sent)) == (100, 240, 3)
+    reader = Pages()
+    assert [row.id for row in reader.new(page)] == [str(number) for number in range(240)]
+    assert reader.next is None
+    page, _ = asked(MANY, documents.listing("a", page=3, page_size=100), *three_pages())
+    assert [row.id for row in page] == [str(number) for number in range(200, 240)]
+
+
+def test_what_is_read_along_is_checked() -> None:
+    """A document of another dataset is refused on whatever page it is, as are the numbers of datasets."""
+    first = documents.listing("a", page=1, page_size=100)
+    refused(PermissionDeniedError, MANY, first, *three_pages(dataset_id="b"), sent=3)
+    listed = [{"id": one, "name": one, "document_count": 9} for one in ("a", "b")]
+    both = Scope(["a", "b"], metadata=RED)
+    flow = datasets.listing(page=1, page_size=1)
+    page, _ = asked(both, flow, listed)
+    assert [each.document_count for each in Pages().new(page)] == [0, 0]
 
 
 def test_a_list_of_documents() -> None:

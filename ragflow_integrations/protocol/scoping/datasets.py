@@ -50,7 +50,7 @@ def listing(guard: Guarded, call: Call[Page[DataSetFields]]) -> Flow[Page[DataSe
         page = Page([], 0)
     if sought and not page.total:
         raise missing("dataset", sought)
-    for dataset in page:
+    for dataset in (*page, *(page._following or ())):
         _without_counts(guard.scope, dataset)
     return page
 

@@ -67,7 +67,7 @@ def listing(guard: Guarded, call: Call[Page[DocumentFields]]) -> Flow[Page[Docum
     sought = asked.get("id") or asked.get("name")
     if sought and not page.total and not scope.whole_datasets:
         raise missing("document", sought)
-    for row in page:
+    for row in (*page, *(page._following or ())):
         check(row.dataset_id == dataset_id)
     return page
 

@@ -123,11 +123,16 @@ def every_row(call: Call[Page[T]]) -> Flow[list[T]]:
 
 
 def cut(call: Call[Page[T]], keep: Callable[[T], bool]) -> Flow[Page[T]]:
-    """The page that was asked for, of what may be seen, with its number as ``total``."""
+    """The page that was asked for, of what ``keep`` lets be seen, with its number as ``total``.
+
+    All pages have to be read for it: who reads on finds the rest in the first one.
+    """
     asked = queried(call.request)
     page, size = int(asked.get("page", 1)), int(asked.get("page_size", PAGE))
     kept = [row for row in (yield from every_row(call)) if keep(row)]
-    return Page(kept[(page - 1) * size : page * size], len(kept))
+    found = Page(kept[(page - 1) * size : page * size], len(kept))
+    found._following = kept[page * size :]
+    return found
 
 
 def merged(scope: Scope, condition: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
