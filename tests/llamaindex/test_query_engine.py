@@ -24,11 +24,12 @@ from ragflow_integrations import (
     ConfigurationError,
     InvalidRequestError,
     NotFoundError,
+    RAGFlow,
     Scope,
     StreamInterruptedError,
     UnsupportedError,
 )
-from tests.llamaindex.conftest import HARBOUR, QUESTION, Call, KnowledgeBase, Seen
+from tests.llamaindex.conftest import HARBOUR, QUESTION, Call, KnowledgeBase, Seen, build
 from tests.llamaindex.scripted import COMPLETIONS, Script, chunk, frame, streamed
 
 
@@ -96,6 +97,26 @@ def test_a_stream_outlives_the_loop_it_was_asked_in(kb: KnowledgeBase) -> None:
     engine = helpdesk(kb, streaming=True)
     response = asyncio.run(engine.aquery(QUESTION))
     assert "six weeks" in "".join(asyncio.run(pieces(response)))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("version", ["0.24", "0.27"])
+async def test_each_dialect(call: Call, version: str, streaming: bool) -> None:
+    """The oldest server answers as the newest, also where it needs a session for that, of which none is left."""
+
+    def opened() -> KnowledgeBase:
+        return build(RAGFlow.local(api_version=version))
+
+    kb = await asyncio.to_thread(opened)
+    engine = helpdesk(kb, streaming=streaming, citation_style="numeric", cited_only=True)
+    response = await call(engine, "query", QUESTION)
+    text = "".join(await pieces(response)) if streaming else str(response)
+    assert "six weeks. [1]" in text
+    assert [node.metadata["document_name"] for node in response.source_nodes] == ["notice.txt"]
+    assert response.metadata["session_id"] is None
+    chat = await asyncio.to_thread(kb.client.get_chat, kb.chat_id)
+    assert await asyncio.to_thread(sessions_of, chat) == []
+    await asyncio.to_thread(kb.client.close)
 
 
 async def test_a_chat_by_name(kb: KnowledgeBase, call: Call) -> None:
