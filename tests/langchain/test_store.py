@@ -260,6 +260,15 @@ def without_traces(ops: list[Any]) -> list[Any]:
     return [op for op in ops if not (lists and isinstance(op, GetOp))]
 
 
+def one_by_one(own: InMemoryStore, ops: list[Any]) -> list[Any]:
+    """What LangGraph's own finds, then writes: it fails at a batch that writes the same text twice."""
+    found = [None if isinstance(op, PutOp) else own.batch([op])[0] for op in ops]
+    for op in ops:
+        if isinstance(op, PutOp):
+            own.batch([op])
+    return found
+
+
 def forget_empty(store: Any) -> None:
     """LangGraph's own lists namespaces that hold nothing any more; others do not."""
     if isinstance(store, InMemoryStore):
@@ -296,7 +305,7 @@ def test_any_operations(arena: Callable[[], RAGFlowStore], batches: list[list[An
     own, ours = in_memory(), arena()
     for number, ops in enumerate(batches):
         found = asyncio.run(ours.abatch(ops)) if number % 2 else ours.batch(ops)
-        expected = own.batch(ops)
+        expected = one_by_one(own, ops)
         forget_empty(own)
         forget_empty(ours.kv)
         for op, result, other in zip(ops, found, expected, strict=True):
