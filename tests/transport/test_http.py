@@ -324,12 +324,28 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def test_fork() -> None:
-    """Parent and child never speak on the same connection; each has its own."""
+FORKING_BETWEEN_LOOPS = """
+import asyncio, os, sys
+from ragflow_integrations import AsyncRAGFlow
+client = AsyncRAGFlow("key", sys.argv[1])
+asyncio.run(client.list_datasets())
+child = os.fork()
+asyncio.run(client.list_datasets())
+if child == 0:
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+asyncio.run(client.list_datasets())
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.parametrize(("program", "connections"), [(FORKING, 2), (FORKING_BETWEEN_LOOPS, 4)])
+def test_fork(program: str, connections: int) -> None:
+    """Parent and child never speak on the same connection; each has its own, and one for each of its loops."""
     with serving(EMPTY) as (server, url):
-        done = python(FORKING, url)
+        done = python(program, url)
         assert (done.returncode, done.stderr) == (0, "")
-        assert (server.connections, len(server.requests)) == (2, 4)
+        assert (server.connections, len(server.requests)) == (connections, 4)
 
 
 async def test_cancelling_a_call_closes_its_connection() -> None:
