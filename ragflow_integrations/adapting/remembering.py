@@ -92,7 +92,8 @@ def memories_as_text(found: Sequence[MemoryMessage | Mapping[str, Any]]) -> str:
     texts = [message["content"] or "" for message in found]
     fence = Fence(texts)
     parts = [f"[memory {n}]\n{fence.around(text)}" for n, text in enumerate(texts, 1)]
-    return "\n\n".join([f"{len(texts)} memories, the best first. {DATA}", *parts])
+    count = "1 memory" if len(texts) == 1 else f"{len(texts)} memories, the best first"
+    return "\n\n".join([f"{count}. {DATA}", *parts])
 
 
 def memories_as_dicts(found: Iterable[MemoryMessage]) -> list[dict[str, Any]]:

@@ -42,7 +42,8 @@ def passages_as_text(passages: Sequence[Passage]) -> str:
         return "Nothing was found."
     fence = Fence(passage.text for passage in passages)
     parts = [f"[{n}] {_source(one)}\n{fence.around(one.text)}" for n, one in enumerate(passages, 1)]
-    return "\n\n".join([f"{len(passages)} passages, the best first. {DATA}", *parts])
+    count = "1 passage" if len(passages) == 1 else f"{len(passages)} passages, the best first"
+    return "\n\n".join([f"{count}. {DATA}", *parts])
 
 
 def _source(passage: Passage) -> str:

@@ -184,7 +184,7 @@ async def test_a_block_for_many_users(kb: KnowledgeBase, memory_id: str) -> None
 
     users = [f"user {n:02}" for n in range(50)]
     for user, found in zip(users, await asyncio.gather(*map(use, users)), strict=True):
-        assert "1 memories" in found
+        assert "1 memory." in found
         assert (f"The boat of {user} is blue." in found, f"Dear {user}, noted." in found) == (True, True)
     with pytest.raises(ConfigurationError, match="user=None"):
         await block.aget(said("boat"))
@@ -339,7 +339,7 @@ async def test_many_users_on_one_key(kb: KnowledgeBase, memory_id: str) -> None:
 
     for user, found in zip(users, await asyncio.gather(*map(use, users)), strict=True):
         (recalled,) = found
-        assert ("1 memories" in recalled, f"The boat of {user} is blue." in recalled) == (True, True)
+        assert ("1 memory." in recalled, f"The boat of {user} is blue." in recalled) == (True, True)
 
 
 async def test_it_can_be_written_down(
