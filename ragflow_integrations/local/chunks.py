@@ -167,7 +167,7 @@ def switch(db: apsw.Connection, document: Row, ids: Sequence[str] | None, on: bo
     if ids is not None and len(numbers) < len(set(ids)):
         sql = "SELECT id FROM chunk WHERE document_id = ?"
         known = {identifier for (identifier,) in db.execute(sql, (document["id"],))}
-        raise Missing(f"Can't find this chunk {', '.join(str(each) for each in ids if each not in known)}")
+        raise Missing(f"Can't find this chunk {', '.join(each for each in ids if each not in known)}")
     index.switch(db, document["dataset_id"], numbers, on)
 
 

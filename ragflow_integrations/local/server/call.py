@@ -191,6 +191,15 @@ def _positive(value: Any, default: int) -> int:
     return number if number >= 1 else default
 
 
+class _Bare(str):
+    """An id that is no text, as text; in a list it is written as it came."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def without_repeats(ids: Any, what: str) -> tuple[list[str], list[str]]:
     """The ids once each, and RAGFlow's complaint about each that was there more than once.
 
@@ -198,4 +207,5 @@ def without_repeats(ids: Any, what: str) -> tuple[list[str], list[str]]:
     """
     with python_errors():
         counts = Counter([ids] if isinstance(ids, str) else list(ids))
-    return list(counts), [f"Duplicate {what} ids: {each}" for each, count in counts.items() if count > 1]
+    once = [each if isinstance(each, str) else _Bare(each) for each in counts]
+    return once, [f"Duplicate {what} ids: {each}" for each, count in counts.items() if count > 1]

@@ -254,7 +254,8 @@ def _features(value: Any) -> dict[str, float]:
             raise Fail("`tag_feas` keys must be non-empty strings")
         if isinstance(score, bool) or not isinstance(score, int | float) or score <= 0:
             raise Fail("`tag_feas` values must be finite numbers greater than 0")
-    return {tag.strip(): float(score) for tag, score in value.items()}
+    with python_errors():
+        return {tag.strip(): float(score) for tag, score in value.items()}
 
 
 def _image(value: Any) -> bytes:

@@ -140,6 +140,7 @@ async def test_switches_that_fail(document: Document, body: Json, code: int, nam
         ({"tag_feas": {" ": 1}}, 102, "`tag_feas` keys must be non-empty strings"),
         ({"tag_feas": {"t": "x"}}, 102, "`tag_feas` values must be finite numbers greater than 0"),
         ({"tag_feas": {"t": True}}, 102, "`tag_feas` values must be finite numbers greater than 0"),
+        ({"tag_feas": {"t": 10**400}}, 100, "int too large to convert to float"),
         ({"tag_feas": {"t": 0}}, 102, "`tag_feas` values must be finite numbers greater than 0"),
         ({"image_base64": "x"}, 102, "Invalid `image_base64`"),
         ({"image_base64": ""}, 102, "`image_base64` must be a non-empty string"),
