@@ -4,7 +4,8 @@ On your own server, in a knowledge base that is made for it and removed afterwar
 
     RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=… pytest --pyargs langchain_ragflow.testing.server
 
-``langchain_ragflow.testing.middleware`` has those that need langchain and langgraph.
+``langchain_ragflow.testing.middleware`` and ``langchain_ragflow.testing.store`` have those that need langchain and
+langgraph.
 
 For classes of your own, subclass a suite; ``knowledge`` and ``ragflow`` are fixtures that your tests have to import:
 

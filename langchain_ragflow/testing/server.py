@@ -2,14 +2,16 @@
 
 pytest --pyargs langchain_ragflow.testing.server
 
-Those of middleware are left out without langchain and langgraph. Memories are made with the models that
-``RAGFLOW_TEST_EMBEDDING`` and ``RAGFLOW_TEST_LLM`` name, which is not necessary on a local engine.
+Those of middleware and of the store are left out without langchain and langgraph. Memories are made with the
+models that ``RAGFLOW_TEST_EMBEDDING`` and ``RAGFLOW_TEST_LLM`` name, which is not necessary on a local engine.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ragflow_integrations.testing import KnowledgeBase
@@ -52,7 +54,20 @@ class TestToolkit(ToolkitTests):
 
 
 if importlib.util.find_spec("langchain") and importlib.util.find_spec("langgraph"):
+    from langgraph.store.memory import InMemoryStore
+
     from .middleware import MemoryMiddlewareTests, RetrievalMiddlewareTests
+    from .store import StoreTests
+
+    class TestStore(StoreTests):
+        """``RAGFlowStore``, on a server with a store in memory that keeps the items."""
+
+        @contextmanager
+        def prepared(self, knowledge: KnowledgeBase) -> Iterator[None]:
+            local = knowledge.client.base_url.startswith(("local:", ":memory:"))
+            self.kv = None if local else InMemoryStore()
+            with super().prepared(knowledge):
+                yield
 
     class TestRetrievalMiddleware(RetrievalMiddlewareTests):
         """``RAGFlowRetrievalMiddleware`` in ``create_agent``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import StructuredTool
+from langgraph.store.base import BaseStore, GetOp, Item, PutOp
 
 from ragflow_integrations import RAGFlow
 
@@ -195,3 +197,28 @@ class Memory(AgentMiddleware):
     async def awrap_model_call(self, request: Any, handler: Any) -> Any:
         found = await asyncio.to_thread(self.recalled, request.messages[-1].text)
         return await handler(request.override(messages=[*request.messages, found]))
+
+
+class Store(BaseStore):
+    """Keeps items as documents by their keys alone, in threads."""
+
+    def __init__(self, dataset_id: str, client: Any = None, api_key: str = "", **_: Any) -> None:
+        self.client, self.dataset_id, self.api_key = client, dataset_id, api_key
+
+    def __repr__(self) -> str:
+        return f"Store({self.dataset_id}, api_key={self.api_key!r})"
+
+    def batch(self, ops: Any) -> list[Any]:
+        return [self.done(op) for op in ops]
+
+    async def abatch(self, ops: Any) -> list[Any]:
+        return await asyncio.to_thread(self.batch, ops)
+
+    def done(self, op: Any) -> Any:
+        dataset = self.client.get_dataset(self.dataset_id)
+        if isinstance(op, PutOp):
+            dataset.upload(json.dumps(op.value).encode(), name=f"{op.key}.json")
+            return None
+        found = dataset.list_documents()
+        items = [Item(value={}, key=one.name, namespace=(), created_at=0, updated_at=0) for one in found]
+        return next(iter(items), None) if isinstance(op, GetOp) else items

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.store.memory import InMemoryStore
 
 from langchain_ragflow import testing
 from langchain_ragflow.testing import (
@@ -18,13 +24,17 @@ from langchain_ragflow.testing import (
     ToolkitTests,
     middleware,
     server,
+    store,
 )
 from langchain_ragflow.testing.middleware import MemoryMiddlewareTests, RetrievalMiddlewareTests
+from langchain_ragflow.testing.store import StoreTests
 from ragflow_integrations import RAGFlow
 from ragflow_integrations.local.engine import open_engine
 from ragflow_integrations.local.serve import running_server
 from ragflow_integrations.testing import KnowledgeBase, knowledge_base, watched, watching
 from tests.langchain import naive
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", params=["in-process", "loopback", "in-process as v0.24"])
@@ -86,12 +96,41 @@ class TestToolkit(server.TestToolkit):
     varying = frozenset()
 
 
+class TestStore(StoreTests):
+    """The kit's suite, on the engine's own table."""
+
+
+class TestStoreOnAServer(StoreTests):
+    """The kit's suite, as on a server that has no such table, where another store keeps the items."""
+
+    @contextmanager
+    def prepared(self, knowledge: KnowledgeBase) -> Iterator[None]:
+        self.kv = InMemoryStore()
+        with super().prepared(knowledge):
+            yield
+
+
 class TestRetrievalMiddleware(server.TestRetrievalMiddleware):
     """The kit's suite."""
 
 
 class TestMemoryMiddleware(server.TestMemoryMiddleware):
     """The kit's suite."""
+
+
+def test_the_command_runs_as_it_is_told(tmp_path: Path) -> None:
+    """In a folder without settings for pytest, on the server that the environment names."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "TestLoader"]
+    done = subprocess.run(
+        [*command, "--pyargs", "langchain_ragflow.testing.server"],
+        cwd=tmp_path,
+        env={**os.environ, "RAGFLOW_BASE_URL": ":memory:", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "8 passed" in done.stdout
 
 
 # --- what the kit finds --------------------------------------------------------------------------------
@@ -151,6 +190,10 @@ class NaiveMemory(MemoryMiddlewareTests):
     constructor = naive.Memory
 
 
+class NaiveStore(StoreTests):
+    constructor = naive.Store
+
+
 BETTER = {  # whom these tests find; all others find the naive one
     (RetrieverTests, "test_all_ways_of_calling_give_the_same"): RetrieverOfTwoMinds,
     (LoaderTests, "test_all_ways_of_loading_give_the_same"): LoaderOfAllAtOnce,
@@ -166,8 +209,9 @@ NAIVE: dict[type[Suite], type[Suite]] = {
     ToolkitTests: NaiveToolkit,
     RetrievalMiddlewareTests: NaiveRetrieval,
     MemoryMiddlewareTests: NaiveMemory,
+    StoreTests: NaiveStore,
 }
-KIT = {**vars(testing), **vars(middleware)}.values()
+KIT = {**vars(testing), **vars(middleware), **vars(store)}.values()
 SUITES = [one for one in KIT if inspect.isclass(one) and issubclass(one, Suite) and one is not Suite]
 CASES = [(suite, name) for suite in SUITES for name in dir(suite) if name.startswith("test_")]
 
