@@ -77,7 +77,7 @@ class HashedEmbedder:
         row[0] = math.sqrt(1 - float(row @ row))  # the shared component, all of it if the words cancel out
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)  # 18 MB; what is asked often stays
 def _features(word: str) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The places of a word and of its pieces in a vector (0 is the shared component's), and what each counts."""
     weight = _FUNCTION_WORD if word in FUNCTION_WORDS else 1.0
