@@ -227,7 +227,7 @@ class RAGFlowStore(OnOneDataset, BaseStore):
 
     def _is_found(self, dataset: DataSet, item: Item) -> Flow[bool]:
         only = {"k": 1, "similarity_threshold": 0.0, "filter": of_item(item.namespace, item.key)}
-        chunks = yield from with_metadata(self, dataset, item.key, only)
+        chunks = yield from with_metadata(self, dataset, id_of(item.namespace, item.key), only)
         return digest(item.value) in {found.version for found in found_in(chunks)}
 
 
@@ -255,8 +255,12 @@ def _is_query(op: Op) -> bool:
 
 
 def _current(kept: Kept, op: SearchOp, chunks: Sequence[ChunkFields]) -> Flow[list[SearchItem]]:
-    """The items that were found, as they are kept now; what was indexed of an older value does not count."""
-    found = found_in(chunks)
+    """The items that were found, as they are kept now; what was indexed of an older value does not count.
+
+    Nor does what is elsewhere: servers are known that pass over a filter, and namespaces keep users apart.
+    """
+    prefix = tuple(op.namespace_prefix)
+    found = [each for each in found_in(chunks) if each.namespace[: len(prefix)] == prefix]
     items = (yield from kept.done([GetOp(each.namespace, each.key) for each in found])) if found else []
     return [
         _scored(item, each.score)

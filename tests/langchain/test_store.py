@@ -23,6 +23,7 @@ from langgraph.store.memory import InMemoryStore
 from pydantic import ValidationError
 
 from langchain_ragflow import RAGFlowStore
+from langchain_ragflow._indexed import record_of
 from ragflow_integrations import (
     ConfigurationError,
     InvalidRequestError,
@@ -34,6 +35,8 @@ from ragflow_integrations import (
     UnsupportedError,
 )
 from tests.langchain.conftest import KnowledgeBase
+from tests.langchain.scripted import Script
+from tests.langchain.test_retriever import chunk
 
 ANN, BOB = ("users", "ann"), ("users", "bob")
 
@@ -503,6 +506,22 @@ async def test_fifty_users_at_once() -> None:
             assert same.value == {"of": user}
         with pytest.raises(KeyError, match="user"):
             await store.aget(("memories",), "same")
+
+
+def test_a_server_that_passes_over_the_filter(script: Script, scripted: RAGFlow) -> None:
+    """What it finds elsewhere is not handed out."""
+    kv = InMemoryStore()
+    store = RAGFlowStore(client=scripted, dataset_id="d", kv=kv)
+    chunks = []
+    for namespace in (BOB, ANN):
+        kv.put(namespace, "k", {"text": "a lamp"})
+        told = record_of(namespace, "k", {"text": "a lamp"}, ["a lamp"]).meta_fields
+        chunks.append({**chunk(namespace[1], 0.5), "document_metadata": told})
+    script.pages = [chunks]
+    assert [(item.namespace, item.score) for item in store.search(ANN, query="lamp")] == [(ANN, 0.5)]
+    assert {item.namespace for item in store.search(("users",), query="lamp")} == {ANN, BOB}
+    condition = script.bodies[0]["metadata_condition"]["conditions"][0]
+    assert (condition["name"], condition["comparison_operator"]) == ("langgraph_within", "is")
 
 
 def test_a_scope(kb: KnowledgeBase, empty: Callable[..., RAGFlowStore]) -> None:
