@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, PrivateAttr, model_validator
 
 from ragflow_integrations import DataSet, NotFoundError
-from ragflow_integrations.adapting import Flow, ask, dataset, dataset_ids
+from ragflow_integrations.adapting import Flow, ask, dataset, dataset_ids, datasets
 
 from ._client import STRICT, Connected
 
@@ -50,10 +50,7 @@ class OnDatasets(DatasetFields, Connected):
 
     def _datasets(self) -> Flow[list[DataSet]]:
         """The datasets, each with a call of its own; ``NotFoundError`` for an unknown one."""
-        found = []
-        for dataset_id in (yield from self._dataset_ids(self)):
-            found.append((yield from dataset(dataset_id)))
-        return found
+        return (yield from datasets((yield from self._dataset_ids(self))))
 
 
 class OnOneDataset(Connected):

@@ -12,7 +12,7 @@ from langchain_core.documents.base import Blob
 
 from ragflow_integrations import AsyncDocument, ChunkFields
 from ragflow_integrations import Document as Held
-from ragflow_integrations.adapting import arun, found_document, run
+from ragflow_integrations.adapting import aiter_documents, iter_documents
 
 from ._client import STRICT
 from ._convert import document
@@ -36,27 +36,13 @@ class _OfDocuments(OnDatasets):
     """Documents whose metadata fits: a ``RAGFlowFilter``, or the same as a dict. It is exact and costs nothing."""
 
     def _listed(self) -> Iterator[Held]:
-        client = self._sync()
-        datasets = run(self._datasets(), client)
-        if self.document_ids is None:
-            listed = (one for held in datasets for one in held.iter_documents(desc=False))
-        else:
-            listed = (run(found_document(datasets, id), client) for id in self.document_ids)
+        listed = iter_documents(self._sync(), self._datasets(), self.document_ids)
         yield from (one for one in listed if self._fits(one))
 
     async def _alisted(self) -> AsyncIterator[AsyncDocument]:
-        client = self._async()
-        datasets: Any = await arun(self._datasets(), client)
-        if self.document_ids is None:
-            for held in datasets:
-                async for one in held.iter_documents(desc=False):
-                    if self._fits(one):
-                        yield one
-            return
-        for id in self.document_ids:
-            found: Any = await arun(found_document(datasets, id), client)
-            if self._fits(found):
-                yield found
+        async for one in aiter_documents(self._async(), self._datasets(), self.document_ids):
+            if self._fits(one):
+                yield one
 
     def _fits(self, one: Held | AsyncDocument) -> bool:
         return self.filter is None or self.filter.fits(one.meta_fields)

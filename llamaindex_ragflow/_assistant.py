@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ragflow_integrations import Chat, InvalidRequestError, NotFoundError, UnsupportedError
+from ragflow_integrations import Chat, ConflictError, InvalidRequestError, NotFoundError, UnsupportedError
 from ragflow_integrations.adapting import Flow, ask
 
 from ._chat import ChatAnswers, ChatId
@@ -47,7 +47,10 @@ class Assistant(ChatId):
                     f"there is no chat {name!r} yet, and none can be made within a scope: ask once without one, or "
                     "give chat_id="
                 ) from None
+        try:
             return (yield from ask(lambda client: client.create_chat(name, dataset_ids=[dataset_id])))
+        except ConflictError:  # somebody else was faster
+            return (yield from ask(lambda client: client.get_chat(name=name)))
 
 
 class AssistantQueryEngine(RAGFlowQueryEngine):

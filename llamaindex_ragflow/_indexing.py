@@ -205,8 +205,9 @@ def _replaced(
         if waited:
             yield from _parsed(dataset, waited, parsing, progress, ended)
     except RAGFlowError as error:
-        unfinished = [id for id in ids if id not in ended or ended[id].run != "DONE"]
-        yield from _cleaned_up(dataset, unfinished, error)
+        complete = {id for id, held in ended.items() if held.run == "DONE"}
+        outdated = [one.id for id in complete for one in old[id]]
+        yield from _cleaned_up(dataset, [*(id for id in ids if id not in complete), *outdated], error)
         raise
     failed = [held for held in ended.values() if held.run != "DONE"]
     yield from removed(dataset, [held.id for held in failed])
@@ -230,7 +231,7 @@ def _cleaned_up(dataset: DataSet, ids: list[str], error: RAGFlowError) -> Flow[N
     try:
         yield from removed(dataset, ids)
     except RAGFlowError as failed:
-        error.add_note(f"what was uploaded before could not be removed: {failed}")
+        error.add_note(f"what is not complete, or outdated, could not be removed: {failed}")
 
 
 def _described(held: Held, record: Record) -> Flow[None]:

@@ -19,7 +19,14 @@ from ragflow_integrations import (
     UnsupportedError,
 )
 from ragflow_integrations import Document as Held
-from ragflow_integrations.adapting import Flow, arun, dataset, dataset_ids, found_document, run
+from ragflow_integrations.adapting import (
+    Flow,
+    aiter_documents,
+    dataset_ids,
+    datasets,
+    found_document,
+    iter_documents,
+)
 
 from ._component import ConnectedComponent
 from .filters import ExactFilter
@@ -150,39 +157,21 @@ class RAGFlowReader(ConnectedComponent, BasePydanticReader, ResourcesReaderMixin
     # --- how ------------------------------------------------------------------------------------------
 
     def _listed(self) -> Iterator[Held]:
-        client = self._connection.scoped()
-        datasets = run(self._datasets(), client)
-        if self.document_ids is None:
-            listed = (one for held in datasets for one in held.iter_documents(desc=False))
-        else:
-            listed = (run(found_document(datasets, id), client) for id in self.document_ids)
+        listed = iter_documents(self._connection.scoped(), self._datasets(), self.document_ids)
         yield from (one for one in listed if self._fits(one))
 
     async def _alisted(self) -> AsyncIterator[AsyncDocument]:
         client = await self._connection.ascoped()
-        datasets: Any = await arun(self._datasets(), client)
-        if self.document_ids is None:
-            for held in datasets:
-                async for one in held.iter_documents(desc=False):
-                    if self._fits(one):
-                        yield one
-            return
-        for id in self.document_ids:
-            found: Any = await arun(found_document(datasets, id), client)
-            if self._fits(found):
-                yield found
+        async for one in aiter_documents(client, self._datasets(), self.document_ids):
+            if self._fits(one):
+                yield one
 
     def _datasets(self) -> Flow[list[DataSet]]:
         known = {} if self._connection.scope_varies else self._known
-        ids = yield from dataset_ids(self.dataset_ids, self.dataset_names, known)
-        found = []
-        for id in ids:
-            found.append((yield from dataset(id)))
-        return found
+        return (yield from datasets((yield from dataset_ids(self.dataset_ids, self.dataset_names, known))))
 
     def _one(self, document_id: str) -> Flow[Held]:
-        datasets = yield from self._datasets()
-        found = yield from found_document(datasets, document_id)
+        found = yield from found_document((yield from self._datasets()), document_id)
         allowed = self.document_ids is None or document_id in self.document_ids
         if not allowed or not self._fits(found):
             raise NotFoundError(f"document_id={document_id!r}: it is not among what this reader reads")

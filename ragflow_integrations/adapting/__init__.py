@@ -17,6 +17,7 @@ from .concurrency import together
 from .fence import DATA, Fence
 from .finding import PAGE, dataset, dataset_ids, found_document, listed_documents, matching_documents
 from .flow import Flow, arun, ask, run, work
+from .iterating import aiter_documents, datasets, iter_documents
 from .keeping import listed, named, removed, versions, written
 from .records import Record, check_json, checked_metadata, checked_text, kept, mark, marks_of, record
 from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
@@ -48,6 +49,7 @@ __all__ = [
     "Record",
     "Turn",
     "agent_id_of",
+    "aiter_documents",
     "answer_as_text",
     "answered",
     "arun",
@@ -58,11 +60,13 @@ __all__ = [
     "checked_user",
     "dataset",
     "dataset_ids",
+    "datasets",
     "datasets_as_dicts",
     "document_page",
     "documents_as_dicts",
     "found_document",
     "found_in_documents",
+    "iter_documents",
     "kept",
     "listed",
     "listed_documents",

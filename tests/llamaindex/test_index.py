@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -32,6 +33,7 @@ from ragflow_integrations import (
     NotFoundError,
     ParseFailedError,
     RAGFlow,
+    RequestTimeoutError,
     Scope,
     UnsupportedError,
 )
@@ -142,9 +144,9 @@ def test_refreshed_by_another_process(tmp_path: Path) -> None:
             index.close()
         """
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", dedent(code)], capture_output=True, text=True, check=False
+            [sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=False
         )
-        assert done.stderr == ""
+        assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     assert refreshed(("a", "Lamps."), ("b", "Boats.")) == "[True, True] ['a', 'b']"
@@ -225,6 +227,28 @@ def test_what_cannot_be_parsed() -> None:
             index.refresh_ref_docs([Document(id_="lamps", text="poison"), BOATS])
         assert [name for name, _ in told.value.failures] == ["lamps"]
         assert (texts(client), stored(client)) == ({"Lamps _ oil": LAMPS.text, "document": BOATS.text}, 2)
+
+
+def test_what_takes_too_long() -> None:
+    """Each document is as it was or as it is now: one that is late is removed, one that was in time is there."""
+    released = threading.Event()
+
+    def embedding(parts: list[str]) -> list[list[float]]:
+        if any("slow" in part for part in parts):
+            released.wait(60)
+        return [[1.0, float(len(part))] for part in parts]
+
+    with RAGFlow.local(embedding=embedding) as client:
+        settings: dict[str, Any] = {"dataset_name": "notes", "poll_interval": 0.02, "client": client}
+        RAGFlowIndex.from_documents([LAMPS], **settings)
+        try:
+            with pytest.raises(RequestTimeoutError):
+                RAGFlowIndex(parse_timeout=5, **settings).refresh_ref_docs(
+                    [NEW_LAMPS, Document(id_="slow", text="slow")]
+                )
+        finally:
+            released.set()
+        assert (texts(client), stored(client)) == ({"Lamps _ oil": NEW_LAMPS.text}, 1)
 
 
 def test_without_waiting(client: RAGFlow) -> None:
@@ -353,10 +377,10 @@ async def test_nodes(index: RAGFlowIndex, call: Call) -> None:
 def test_nodes_all_or_none(client: RAGFlow) -> None:
     """A fault between two chunks: none of the call's chunks is found."""
     RAGFlowIndex.from_documents([LAMPS], dataset_name="notes", poll_interval=0.02, client=client)
+    source = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id="lamps")}
+    nodes = [TextNode(text=f"Lamp number {n}.", relationships=source) for n in range(3)]
     with broken(client, "Document.add_chunk", after=1) as fragile, pytest.raises(ConnectError):
-        RAGFlowIndex(dataset_name="notes", client=fragile).insert_nodes(
-            SentenceSplitter(chunk_size=64, chunk_overlap=0)([Document(id_="lamps", text="One more. " * 60)])
-        )
+        RAGFlowIndex(dataset_name="notes", client=fragile).insert_nodes(nodes)
     assert (texts(client), stored(client)) == ({"Lamps _ oil": LAMPS.text}, 1)
 
 

@@ -244,7 +244,7 @@ def test_what_was_left_half_way_is_cleared(store: RAGFlowVectorStore) -> None:
         (where(("year", ">=", 2025)), {"lamps", "bills"}),
         (where(("tags", "contains", "oil")), {"bills"}),
         (where(("tags", "is_empty", None)), {"lamps", "boats"}),
-        (where(("page_label", "!=", "3")), {"boats", "bills"}),
+        (where(("team", "!=", "crew")), {"bills"}),
         (where(("ref_doc_id", "==", "handbook")), {"lamps", "bills"}),
         (where(("team", "==", "crew"), ("year", "==", 2024), condition=FilterCondition.NOT), {"bills"}),
         (
