@@ -19,6 +19,7 @@ __all__ = ["NOTHING", "ROUTES", "check_graph", "found", "query_of", "retrieve", 
 
 Row = dict[str, Any]
 
+_LARGEST = 1e9  # what is beyond would not fit into the numbers that scores are counted with
 NOTHING = {"total": 0, "chunks": [], "doc_aggs": {}}
 
 
@@ -118,7 +119,7 @@ def _number(given: Row, name: str, default: float) -> float:
         number = float(given.get(name, default))
     if not math.isfinite(number):
         raise Fail(f"`{name}` should be a finite number, got {given[name]!r}", EXCEPTION, data=None)
-    return number
+    return max(-_LARGEST, min(number, _LARGEST))
 
 
 def whole(given: Row, name: str, default: int) -> int:

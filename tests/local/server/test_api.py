@@ -278,6 +278,25 @@ async def test_numbers_that_are_none(api: Api, threshold: object) -> None:
     assert message == f"`similarity_threshold` should be a finite number, got {threshold!r}"
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "found"),
+    [
+        ("similarity_threshold", 1e300, 0),
+        ("similarity_threshold", -1e300, 1),
+        ("vector_similarity_weight", 1e300, 1),
+        ("vector_similarity_weight", -1e300, 0),
+    ],
+)
+async def test_numbers_that_are_huge(api: Api, name: str, number: float, found: int) -> None:
+    """They are counted with."""
+    dataset = await api.dataset()
+    path = f"/datasets/{dataset}/documents/{await api.document(dataset)}/chunks"
+    await api("POST", path, {"content": "Zebras live in Africa."})
+    body = {"question": "zebras", "dataset_ids": [dataset], name: number}
+    answer = await api("POST", "/retrieval", body)
+    assert (answer["code"], len(answer["data"]["chunks"])) == (0, found)
+
+
 async def test_pages_far_beyond_the_end(api: Api) -> None:
     """A page number larger than the database's numbers is an empty page."""
     dataset = await api.dataset()
