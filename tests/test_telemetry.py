@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ragflow_integrations import AsyncRAGFlow, ConnectError, InvalidRequestError, NotFoundError, RAGFlow
@@ -20,23 +19,12 @@ from ragflow_integrations.local.serve import running_server
 
 KEY = "ragflow-a-key-that-must-not-leak"
 QUESTION = "How does the moray eel breathe?"
-_EXPORTER = InMemorySpanExporter()
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Engine(tmp_path_factory.mktemp("kb")) as engine, running_server(engine, api_key=KEY) as server:
         yield server.base_url
-
-
-@pytest.fixture
-def exporter() -> InMemorySpanExporter:
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        provider = TracerProvider()
-        provider.add_span_processor(SimpleSpanProcessor(_EXPORTER))
-        trace.set_tracer_provider(provider)
-    _EXPORTER.clear()
-    return _EXPORTER
 
 
 def told(spans: list[ReadableSpan] | tuple[ReadableSpan, ...]) -> str:

@@ -22,10 +22,11 @@ _HELD = "the stream was held, and nobody closed it"
 
 @dataclass
 class Exchange:
-    """A request, and how far its answer came. Of a stream, ``lines`` were handed out so far."""
+    """A request, and how far its answer came; of one that is ``streamed``, ``lines`` were handed out so far."""
 
     operation: str
     method: str
+    streamed: bool = False
     lines: int = 0
     ended: bool = False
     """The answer is there, or the stream was read to its end."""
@@ -50,8 +51,8 @@ class Watch:
 
     @property
     def streams(self) -> list[Exchange]:
-        """Those that were streamed."""
-        return [one for one in self.exchanges if one.lines or one.closed]
+        """Those that are streamed."""
+        return [one for one in self.exchanges if one.streamed]
 
     def hold_streams(self) -> None:
         """From now on streams wait before their next line until they are closed; after ten seconds they fail."""
@@ -108,6 +109,7 @@ class _Watched:
 
     def open(self, request: Request, *, timeout: float | None) -> ByteStream:
         with self._watch._exchange(request) as exchange:
+            exchange.streamed = True
             _wait(self._watch._waits, self._watch._gave_up)
             return _Stream(self._inner.open(request, timeout=timeout), exchange, self._watch)
 
@@ -130,6 +132,7 @@ class _AsyncWatched:
 
     async def open(self, request: Request, *, timeout: float | None) -> AsyncByteStream:
         with self._watch._exchange(request) as exchange:
+            exchange.streamed = True
             await _await(self._watch._waits, self._watch._gave_up)
             return _AsyncStream(await self._inner.open(request, timeout=timeout), exchange, self._watch)
 

@@ -20,8 +20,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tracers import LangChainTracer
 from langsmith import Client
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever, RAGFlowSearchTool
@@ -98,19 +97,6 @@ def kb() -> Iterator[KnowledgeBase]:
         knowledge_base(client) as made,
     ):
         yield made
-
-
-@pytest.fixture
-def exporter() -> Iterator[InMemorySpanExporter]:
-    """The spans of this process."""
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
-        trace.set_tracer_provider(provider)
-    exporter = InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    yield exporter
-    exporter.shutdown()
 
 
 def chain(kb: KnowledgeBase, **fields: Any) -> Runnable[Any, Any]:
