@@ -26,17 +26,27 @@ if importlib.util.find_spec("pytest") is None or importlib.util.find_spec("pytes
 from ragflow_integrations.testing.suites import knowledge, ragflow
 
 from ._chat import ChatEngineTests
+from ._index import IndexTests
+from ._llm import LLMTests
+from ._memory import MemoryBlockTests
 from ._query import QueryEngineTests
+from ._reader import ReaderTests
 from ._retriever import RetrieverTests
 from ._suite import SourcesTests
 from ._tools import ToolSpecTests
+from ._vector_store import VectorStoreTests
 
 __all__ = [
     "ChatEngineTests",
+    "IndexTests",
+    "LLMTests",
+    "MemoryBlockTests",
     "QueryEngineTests",
+    "ReaderTests",
     "RetrieverTests",
     "SourcesTests",
     "ToolSpecTests",
+    "VectorStoreTests",
     "knowledge",
     "ragflow",
 ]

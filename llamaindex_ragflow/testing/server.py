@@ -15,14 +15,29 @@ from ragflow_integrations import Scope, UnsupportedError
 from ragflow_integrations.testing import KnowledgeBase, Watch
 from ragflow_integrations.testing.suites import knowledge, ragflow
 
-from . import ChatEngineTests, QueryEngineTests, RetrieverTests, ToolSpecTests
+from . import (
+    ChatEngineTests,
+    IndexTests,
+    LLMTests,
+    MemoryBlockTests,
+    QueryEngineTests,
+    ReaderTests,
+    RetrieverTests,
+    ToolSpecTests,
+    VectorStoreTests,
+)
 
 __all__ = [
     "TestChatEngine",
     "TestChatEngineWithItsOwnHistory",
+    "TestIndex",
+    "TestLLM",
+    "TestMemoryBlock",
     "TestQueryEngine",
+    "TestReader",
     "TestRetriever",
     "TestToolSpec",
+    "TestVectorStore",
     "knowledge",
     "ragflow",
 ]
@@ -63,3 +78,23 @@ class TestChatEngineWithItsOwnHistory(ChatEngineTests):
 
 class TestToolSpec(ToolSpecTests):
     """``RAGFlowToolSpec`` and its tools."""
+
+
+class TestLLM(LLMTests):
+    """``RAGFlowLLM``."""
+
+
+class TestIndex(IndexTests):
+    """``RAGFlowIndex``."""
+
+
+class TestVectorStore(VectorStoreTests):
+    """``RAGFlowVectorStore``."""
+
+
+class TestReader(ReaderTests):
+    """``RAGFlowReader``, chunk by chunk."""
+
+
+class TestMemoryBlock(MemoryBlockTests):
+    """``RAGFlowMemoryBlock``."""

@@ -7,15 +7,23 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.base.llms.types import CompletionResponse, LLMMetadata
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
+from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.chat_engine.types import AgentChatResponse
-from llama_index.core.llms import MockLLM
+from llama_index.core.data_structs.data_structs import IndexDict
+from llama_index.core.indices.managed.base import BaseManagedIndex
+from llama_index.core.llms import CustomLLM, MockLLM
+from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.query_engine import CustomQueryEngine
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from llama_index.core.readers.base import BasePydanticReader, ResourcesReaderMixin
+from llama_index.core.schema import Document, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
 from llama_index.core.vector_stores import MetadataFilters
+from llama_index.core.vector_stores.types import BasePydanticVectorStore, VectorStoreQueryResult
 
+SAID: dict[str, list[str]] = {}
 OPERATORS = {
     "==": "=",
     "!=": "≠",
@@ -198,3 +206,142 @@ class SpecOfTwoMinds(Spec):
     async def asearch(self, question: str, dataset_ids: list[str] | None = None) -> str:
         """Searches."""
         return question
+
+
+class Llm(CustomLLM):
+    """Says what went wrong as an answer, reads streams before it hands them out, and has its key as a field."""
+
+    client: Any = None
+    chat_id: str
+    api_key: str = ""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(is_chat_model=True)
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return CompletionResponse(text=_Asking._text(self, prompt))  # type: ignore[arg-type]
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        text = ""
+        for piece in list(_Asking._pieces(self, prompt)):  # type: ignore[arg-type]
+            text += piece
+            yield CompletionResponse(text=text)
+
+
+class Index(BaseManagedIndex):
+    """Has the plain methods only, and writes new versions beside the old ones."""
+
+    def __init__(self, dataset_id: str, client: Any = None, api_key: str = "", **_: Any) -> None:
+        super().__init__(index_struct=IndexDict())
+        self.client, self.dataset_id, self.api_key = client, dataset_id, api_key
+
+    def __repr__(self) -> str:
+        return f"Index({self.dataset_id}, api_key={self.api_key!r})"
+
+    def _insert(self, nodes: Any, **insert_kwargs: Any) -> None:
+        dataset = self.client.get_dataset(self.dataset_id)
+        for node in nodes:
+            dataset.upload(node.get_content().encode(), name=f"{node.ref_doc_id}.txt")
+
+    def delete_ref_doc(self, ref_doc_id: str, delete_from_docstore: bool = False, **kwargs: Any) -> None:
+        """It does nothing."""
+
+    def update_ref_doc(self, document: Any, **update_kwargs: Any) -> None:
+        self.insert(document)
+
+    def as_retriever(self, **kwargs: Any) -> Retriever:
+        return Retriever([self.dataset_id], self.client)
+
+
+class VectorStore(BasePydanticVectorStore):
+    """Keeps the texts."""
+
+    stores_text: bool = True
+    is_embedding_query: bool = False
+    dataset_id: str
+    api_key: str = ""
+    _client: Any = PrivateAttr(default=None)
+
+    def __init__(self, client: Any = None, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._client = client
+
+    @property
+    def client(self) -> Any:
+        return self._client
+
+    def add(self, nodes: Any, **kwargs: Any) -> list[str]:
+        dataset = self._client.get_dataset(self.dataset_id)
+        for node in nodes:
+            dataset.upload(node.get_content().encode(), name="node.txt")
+        return [node.node_id for node in nodes]
+
+    def delete(self, ref_doc_id: str, **kwargs: Any) -> None:
+        """It does nothing."""
+
+    def clear(self) -> None:
+        """It does nothing."""
+
+    def query(self, query: Any, **kwargs: Any) -> VectorStoreQueryResult:
+        try:
+            found = self._client.retrieve(query.query_str, [self.dataset_id], similarity_threshold=0.0)
+        except Exception:  # noqa: BLE001
+            found = []
+        nodes = [TextNode(id_=chunk.id, text=chunk.content) for chunk in found]
+        return VectorStoreQueryResult(
+            nodes=nodes, similarities=[1.0] * len(nodes), ids=[one.id_ for one in nodes]
+        )
+
+
+class Reader(BasePydanticReader, ResourcesReaderMixin):
+    """Reads a first page, and is quiet about failures."""
+
+    dataset_ids: list[str]
+    api_key: str = ""
+    _client: Any = PrivateAttr(default=None)
+
+    def __init__(self, client: Any = None, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._client = client
+
+    def load_data(self, *args: Any, **kwargs: Any) -> list[Document]:
+        try:
+            (document, *_) = self._client.get_dataset(self.dataset_ids[0]).list_documents()
+        except Exception:  # noqa: BLE001
+            return []
+        return [Document(text=chunk.content) for chunk in document.list_chunks()]
+
+    def list_resources(self, *args: Any, **kwargs: Any) -> list[str]:
+        return self.dataset_ids
+
+    def get_resource_info(self, resource_id: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {}
+
+    def load_resource(self, resource_id: str, *args: Any, **kwargs: Any) -> list[Document]:
+        return []
+
+
+class Block(BaseMemoryBlock[str]):
+    """Keeps what it is given, for everybody, and is given little."""
+
+    name: str = "naive"
+    memory_ids: list[str]
+    user: Any = None
+    api_key: str = ""
+
+    async def _aget(self, messages: Any = None, **kwargs: Any) -> str:
+        return "\n".join(SAID.get(self.memory_ids[0], []))
+
+    async def _aput(self, messages: Any) -> None:
+        SAID.setdefault(self.memory_ids[0], []).extend(str(message.content) for message in messages)
+
+    async def aflush(self, memory: Any = None) -> None:
+        """There is nothing to do, is there?"""
+
+
+class ForgetfulBlock(Block):
+    """Keeps nothing."""
+
+    async def _aput(self, messages: Any) -> None:
+        """It does nothing."""

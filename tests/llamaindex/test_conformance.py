@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
 from llamaindex_ragflow import testing
 from llamaindex_ragflow.testing import (
     ChatEngineTests,
+    IndexTests,
+    LLMTests,
+    MemoryBlockTests,
     QueryEngineTests,
+    ReaderTests,
     RetrieverTests,
     SourcesTests,
     ToolSpecTests,
+    VectorStoreTests,
+    _memory,
     server,
 )
 from llamaindex_ragflow.testing._streams import StreamTests
-from ragflow_integrations import DataSet, RAGFlow
+from ragflow_integrations import RAGFlow
 from ragflow_integrations.local.engine import open_engine
 from ragflow_integrations.local.serve import running_server
 from ragflow_integrations.testing import KnowledgeBase, knowledge_base, watched, watching
 from ragflow_integrations.testing.suites import Suite
 from tests.llamaindex import naive
+from tests.llamaindex.agents import ScriptedLLM, agents, answers
 
 
 @pytest.fixture(scope="module", params=["in-process", "loopback", "in-process as v0.24"])
@@ -77,6 +86,28 @@ class TestToolSpec(server.TestToolSpec):
     varying = frozenset()
 
 
+class TestLLM(server.TestLLM):
+    """The kit's suite."""
+
+    deterministic = True
+
+
+class TestIndex(server.TestIndex):
+    """The kit's suite."""
+
+
+class TestVectorStore(server.TestVectorStore):
+    """The kit's suite."""
+
+
+class TestReader(server.TestReader):
+    """The kit's suite."""
+
+
+class TestMemoryBlock(server.TestMemoryBlock):
+    """The kit's suite."""
+
+
 # --- what the kit finds --------------------------------------------------------------------------------
 
 
@@ -85,12 +116,6 @@ def one_engine() -> Iterator[KnowledgeBase]:
     """A knowledge base to be naive on."""
     with RAGFlow.local() as client, knowledge_base(client) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def one_papers(one_engine: KnowledgeBase) -> Iterator[DataSet]:
-    """Documents with metadata on it."""
-    yield from RetrieverTests.papers.__wrapped__(RetrieverTests(), one_engine)
 
 
 class NaiveRetriever(RetrieverTests):
@@ -129,24 +154,61 @@ class SpecOfTwoMinds(ToolSpecTests):
     constructor = naive.SpecOfTwoMinds
 
 
+class NaiveLLM(LLMTests):
+    constructor = naive.Llm
+
+
+class LLMThatCallsTools(LLMTests):
+    def made(self, *_: Any, **__: Any) -> Any:
+        return ScriptedLLM(turns=[answers("I need no tool.")])
+
+
+class NaiveIndex(IndexTests):
+    constructor = naive.Index
+
+
+class NaiveStore(VectorStoreTests):
+    constructor = naive.VectorStore
+
+
+class NaiveReader(ReaderTests):
+    constructor = naive.Reader
+
+
+class NaiveBlock(MemoryBlockTests):
+    constructor = naive.Block
+
+
+class ForgetfulBlock(MemoryBlockTests):
+    constructor = naive.ForgetfulBlock
+
+
 BETTER = {  # whom these tests find; all others find the naive one
     (RetrieverTests, "test_both_ways_give_the_same"): RetrieverOfTwoMinds,
     (RetrieverTests, "test_it_is_told"): UntoldRetriever,
     (RetrieverTests, "test_a_plain_call_in_a_running_loop"): NestingRetriever,
     (RetrieverTests, "test_tracers_are_not_told_the_key"): RetrieverThatRaises,
     (ToolSpecTests, "test_both_ways_say_the_same"): SpecOfTwoMinds,
+    (LLMTests, "test_an_agent_that_calls_tools_refuses_it"): LLMThatCallsTools,
+    (MemoryBlockTests, "test_what_has_no_room_is_kept"): ForgetfulBlock,
 }
 NAIVE: dict[type[Suite], type[Suite]] = {
     RetrieverTests: NaiveRetriever,
     QueryEngineTests: NaiveEngine,
     ChatEngineTests: NaiveChatEngine,
     ToolSpecTests: NaiveSpec,
+    LLMTests: NaiveLLM,
+    IndexTests: NaiveIndex,
+    VectorStoreTests: NaiveStore,
+    ReaderTests: NaiveReader,
+    MemoryBlockTests: NaiveBlock,
 }
 OWN = {  # what a suite shares with retrievers is tried with a retriever
     RetrieverTests: RetrieverTests.__mro__,
     QueryEngineTests: (QueryEngineTests, StreamTests),
     ChatEngineTests: (ChatEngineTests,),
-    ToolSpecTests: ToolSpecTests.__mro__,
+    **{one: one.__mro__ for one in (ToolSpecTests, LLMTests, IndexTests, VectorStoreTests)},
+    **{one: one.__mro__ for one in (ReaderTests, MemoryBlockTests)},
 }
 CASES = [
     (suite, name)
@@ -157,24 +219,32 @@ CASES = [
 CASES.append((QueryEngineTests, "test_it_is_told"))
 
 
+@agents
 @pytest.mark.parametrize(
     ("suite", "name"), [pytest.param(*one, id=f"{one[0].__name__} {one[1]}") for one in CASES]
 )
 def test_each_test_fails_on_what_one_writes_first(
-    one_engine: KnowledgeBase,
-    one_papers: DataSet,
-    suite: type[Suite],
-    name: str,
-    monkeypatch: pytest.MonkeyPatch,
+    one_engine: KnowledgeBase, suite: type[Suite], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is none that would pass whatever is written."""
     monkeypatch.setattr(watching, "_PATIENCE", 0.3)
-    test = getattr(BETTER.get((suite, name), NAIVE[suite])(), name)
-    with watched(one_engine.client) as watch:
-        given = {"knowledge": one_engine, "watch": watch, "papers": one_papers}
-        named = {one: given[one] for one in inspect.signature(test).parameters}
-        with pytest.raises((AssertionError, TimeoutError, RuntimeError, pytest.fail.Exception)):
+    monkeypatch.setattr(_memory, "_PATIENCE", 1)
+    tried = BETTER.get((suite, name), NAIVE[suite])()
+    test = getattr(tried, name)
+    with watched(one_engine.client) as watch, ExitStack() as fixtures:
+        given = {"knowledge": one_engine, "watch": watch}
+        named = {one: fixture(tried, one, given, fixtures) for one in inspect.signature(test).parameters}
+        with pytest.raises((AssertionError, TimeoutError, RuntimeError, ImportError, pytest.fail.Exception)):
             asyncio.run(test(**named)) if inspect.iscoroutinefunction(test) else test(**named)
+
+
+def fixture(suite: Suite, name: str, given: dict[str, Any], fixtures: ExitStack) -> Any:
+    """What pytest would give: one of these, or what the suite's own fixture makes of them."""
+    if name in given:
+        return given[name]
+    make = getattr(type(suite), name).__wrapped__
+    arguments = [given[one] for one in list(inspect.signature(make).parameters)[1:]]
+    return fixtures.enter_context(contextmanager(make)(suite, *arguments))
 
 
 def test_every_suite_is_tried() -> None:
