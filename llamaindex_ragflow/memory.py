@@ -79,10 +79,6 @@ class RAGFlowMemoryBlock(Remembering, BaseMemoryBlock[str]):
         for session_id in by_session:
             await self._connection.arun(self._keep(agent_id, session_id, unanswered=False))
 
-    async def atruncate(self, content: str, tokens_to_truncate: int) -> str | None:
-        """Nothing of it is left: of quoted text no half is of use. ``priority=0`` is never truncated."""
-        return None
-
     async def aflush(self, memory: Memory | None = None) -> None:
         """Keep everything: what is pending, and what ``memory``, whose block this is, holds in its short-term memory.
 

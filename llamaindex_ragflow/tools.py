@@ -105,7 +105,7 @@ class RAGFlowToolSpec(Connected, BaseToolSpec):
         scope: Scope | OfRun[Scope] | None = None,
         **search: Any,
     ) -> None:
-        _check(chat_id, chat_name, agent_id, memory_ids, user, read_only, upload_dataset_id, root)
+        _check(chat_id, chat_name, agent_id, memory_ids, user, read_only, upload_dataset_id, root, max_bytes)
         self._connection: Connection = Connection(
             client, async_client, base_url, api_key, timeout, max_retries, scope
         )
@@ -364,6 +364,7 @@ def _check(
     read_only: bool,
     upload_dataset_id: str | None,
     root: Path | str | None,
+    max_bytes: int,
 ) -> None:
     if [chat_id, chat_name, agent_id].count(None) < 2:
         raise ConfigurationError("chat_id, chat_name, agent_id: give one of them at most")
@@ -379,3 +380,5 @@ def _check(
         raise ConfigurationError("root: give upload_dataset_id, where its files shall be stored")
     if root is not None and not Path(root).is_dir():
         raise ConfigurationError(f"root={str(root)!r}: give a folder")
+    if max_bytes < 1:
+        raise ConfigurationError(f"max_bytes={max_bytes!r}: give a number from 1")
