@@ -109,7 +109,7 @@ def _condition(condition: MetadataFilter) -> Judge:
     def checked(metadata: Mapping[str, Any]) -> bool:
         try:
             return bool(judge(metadata))
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:  # llama-index-core 0.14.0 asks a number for its lower()
             raise InvalidRequestError(_told(condition, metadata)) from error
         except ValueError as error:
             raise UnsupportedError(f"filters: this version of llama-index-core says: {error}") from error
