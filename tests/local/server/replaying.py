@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ from tests.local.server.replay import (
     shape,
 )
 
+_LETTER = re.compile(r"(?<=You don't own the dataset )[0-9a-f]$")
 _NAMES = {  # what the recorded servers' models were called
     "embedding": ("fake-embed@fake@OpenAI-API-Compatible", "fake-embed___OpenAI-API@OpenAI-API-Compatible"),
     "chat": ("fake-chat@fake@OpenAI-API-Compatible", "fake-chat___OpenAI-API@OpenAI-API-Compatible"),
@@ -83,8 +85,13 @@ def _check_same_envelope(theirs: dict[str, object], ours: dict[str, object]) -> 
     assert ours.keys() == theirs.keys()
     assert ours.get("code") == theirs.get("code")
     if ours.get("code") != 100:  # behind 100 RAGFlow has the text of a Python exception
-        assert ours.get("message") == theirs.get("message")
+        assert _masked(ours.get("message")) == _masked(theirs.get("message"))
     assert differences(shape(theirs), shape(ours)) == []
+
+
+def _masked(message: object) -> object:
+    """A message without what it names of an id: the first letter, where an id came in a list's place."""
+    return _LETTER.sub("*", message) if isinstance(message, str) else message
 
 
 def _unspoken(event: object) -> object:
