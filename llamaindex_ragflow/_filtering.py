@@ -95,6 +95,8 @@ class FilteredSearch:
 
     def fitting(self, dataset_ids: Sequence[str], snapshots: Snapshots) -> Flow[list[str]]:
         """Ids of the documents that are let through, of ``document_ids`` only if given."""
+        if self._document_ids == set():
+            return []
         metadata = yield from snapshots.metadata(dataset_ids, self._most_calls)
         asked_for = metadata.keys() if self._document_ids is None else self._document_ids & metadata.keys()
         return [id for id, held in metadata.items() if id in asked_for and self._filters.fits(held)]

@@ -259,6 +259,14 @@ async def test_beyond_its_cost_it_is_an_error(script: Script, scripted: dict[str
     assert script.calls == ["library", "documents"]
 
 
+async def test_no_document_costs_nothing(script: Script, scripted: dict[str, Any], call: Call) -> None:
+    """Where none may be searched nothing is looked up, however many there are."""
+    library(script, 40_000)
+    retriever = RAGFlowRetriever(["library"], filters=NOT_ANN, document_ids=[], **scripted)
+    assert await call(retriever, "retrieve", "Why?") == []
+    assert script.calls == []
+
+
 async def test_whoever_insists_on_the_server(script: Script, scripted: dict[str, Any], call: Call) -> None:
     """Is told where it cannot do it, or did not; and gets what it does well."""
     Library({"d1": {"author": "Ann"}, "d2": {"author": "Bob"}, "d3": {"author": "bob"}}).on(script)
