@@ -77,8 +77,6 @@ class Observed:
             self._close(self._span, error)
 
     def _close(self, span: Any, error: BaseException | None) -> None:
-        from opentelemetry.trace import StatusCode
-
         span.set_attribute("http.response.body.size", self._bytes)
         span.set_attribute("http.request.resend_count", self._retries)
         if self._status:
@@ -86,6 +84,10 @@ class Observed:
         if isinstance(error, APIError) and error.code is not None:
             span.set_attribute("ragflow.code", error.code)
         if error is not None:  # by its kind only: its text may repeat what was asked
+            from opentelemetry.trace import (
+                StatusCode,
+            )  # not above: a stream may be left until Python shuts down
+
             span.set_attribute("error.type", type(error).__name__)
             span.set_status(StatusCode.ERROR)
         span.end()

@@ -184,3 +184,21 @@ def test_nothing_is_loaded_for_it() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_stream_that_is_left_until_python_shuts_down(url: str, chat_id: str) -> None:
+    """Nothing is imported any more then, and nothing printed."""
+    code = (
+        "import sys, httpx\n"
+        "from opentelemetry import trace\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "trace.set_tracer_provider(TracerProvider())\n"
+        "from ragflow_integrations import RAGFlow\n"
+        "client = RAGFlow(sys.argv[1], sys.argv[2])\n"
+        "httpx.kept = client.chat(sys.argv[3]).ask(sys.argv[4], stream=True)\n"  # a module goes last
+        "next(httpx.kept)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, KEY, url, chat_id, QUESTION], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
