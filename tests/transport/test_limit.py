@@ -133,6 +133,15 @@ async def test_cancelled_when_the_turn_has_come() -> None:
     assert (limit.in_use, limit.waiting) == (1, 0)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl+C interrupts here, also in a job that a shell runs in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_thread_leaves_the_queue() -> None:
     """Ctrl+C while waiting: the queue is as before."""
     limit = full()
