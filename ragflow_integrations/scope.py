@@ -196,13 +196,13 @@ def _in_both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozen
 
 
 def _compared(compare: Compare, held: str, value: str) -> bool:
-    """As servers compare: dates with dates only, numbers as numbers, anything else as text, which has no order."""
+    """As servers compare: dates with dates only, numbers as numbers, anything else as text."""
     if _DATE.fullmatch(value):
         return _DATE.fullmatch(held) is not None and compare(held, value)
     numbers = [float(text) for text in (held, value) if _NUMBER.fullmatch(text)]
     if len(numbers) == 2:
         return compare(*numbers)
-    return compare not in _ORDERS and compare(held.lower(), value.lower())
+    return compare(held.lower(), value.lower())
 
 
 def _checked_ids(name: str, ids: Any) -> frozenset[str] | None:

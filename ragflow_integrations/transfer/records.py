@@ -64,8 +64,10 @@ class DatasetRecord(_Record):
 
     @classmethod
     def of(cls, dataset: DataSet) -> DatasetRecord:
-        """As a server has it now."""
-        return _picked(cls, dataset, "parser_config")
+        """As a server has it now, but for the name of its own chat model, which each server writes in by itself."""
+        record = _picked(cls, dataset, "parser_config")
+        record.parser_config.pop("llm_id", None)
+        return record
 
 
 class ChunkRecord(BaseModel):

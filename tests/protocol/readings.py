@@ -201,6 +201,7 @@ THEIRS: dict[str, Callable[[Recorded], bool]] = {
     "Session.ask": lambda it: "session_id" in it.body,
     "Agent.ask": lambda it: "session_id" not in it.body and not it.body.get("openai-compatible"),
     "AgentSession.ask": lambda it: "session_id" in it.body and not it.body.get("openai-compatible"),
+    "DataSet.upload_url": lambda it: it.exchange.query.get("type") == "web",
     "RAGFlow.upload_file": lambda it: "multipart" in it.body,
     "RAGFlow.create_folder": lambda it: "multipart" not in it.body,
     "RAGFlow.agent_completions": lambda it: (
