@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, PrivateAttr, model_validator
 
-from ragflow_integrations import DataSet, NotFoundError
-from ragflow_integrations.adapting import Flow, ask, dataset, dataset_ids, datasets
+from ragflow_integrations import DataSet
+from ragflow_integrations.adapting import Flow, dataset_ids, datasets, one_dataset, one_dataset_or_made
 
 from ._client import STRICT, Connected
 
@@ -64,7 +64,7 @@ class OnOneDataset(Connected):
     dataset_name: str | None = None
     """The dataset's name, looked up once (``GET /datasets``), with a function as ``scope`` in each call."""
 
-    _known_id: str | None = PrivateAttr(default=None)
+    _ids: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_dataset(self) -> Self:
@@ -73,20 +73,12 @@ class OnOneDataset(Connected):
         return self
 
     def _dataset(self) -> Flow[DataSet]:
-        """With a function as ``scope`` a name may mean another dataset to another user."""
-        known = self.dataset_id or (None if callable(self.scope) else self._known_id)
-        if known is not None:
-            return (yield from dataset(known))
-        found = yield from ask(lambda client: client.get_dataset(name=self.dataset_name))
-        self._known_id = found.id
-        return found
+        return (yield from one_dataset(self.dataset_id, self.dataset_name, self._known_ids()))
 
     def _found_or_made(self) -> Flow[DataSet]:
-        """The dataset; one that is named and not there is made."""
-        name = self.dataset_name
-        try:
-            return (yield from self._dataset())
-        except NotFoundError:
-            if name is None:
-                raise
-            return (yield from ask(lambda client: client.create_dataset(name)))
+        """The dataset; one that is named and was never there is made."""
+        return (yield from one_dataset_or_made(self.dataset_id, self.dataset_name, self._known_ids()))
+
+    def _known_ids(self) -> dict[str, str]:
+        """With a function as ``scope`` a name may mean another dataset to another user."""
+        return {} if callable(self.scope) else self._ids

@@ -43,7 +43,7 @@ class RAGFlowToolkit(SearchFields, Connected, BaseToolkit):
     """The agent to ask."""
 
     memory_ids: list[str] | None = None
-    """Memories of the run's ``user``, who has to be given then."""
+    """Memories of the run's ``user``, who has to be given then; a ``scope`` has to name them too."""
 
     user: SkipValidation[str | Callable[[RunContext], str] | None] = None
     """Whose memory it is: a text, or a function of the run."""
@@ -89,10 +89,9 @@ class RAGFlowToolkit(SearchFields, Connected, BaseToolkit):
         return [RAGFlowAskTool(**given, **self._shared())] if given else []
 
     def _memory_tools(self) -> list[BaseTool]:
-        """Without ``scope``, which is one of datasets; ``user`` is what keeps memories apart."""
         if self.memory_ids is None:
             return []
-        shared = {**self._shared(), "scope": None, "memory_ids": self.memory_ids, "user": self.user}
+        shared = {**self._shared(), "memory_ids": self.memory_ids, "user": self.user}
         recall = RAGFlowMemorySearchTool(**shared)
         return [recall] if self.read_only else [recall, RAGFlowRememberTool(**shared)]
 

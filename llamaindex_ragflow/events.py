@@ -4,7 +4,8 @@
 
     get_dispatcher().add_event_handler(handler)      # its handle(event) is given them, too
 
-They say what happened and where, never a key and never what was asked, found or answered.
+They say what happened and where, never a key and, in their own fields, never what was asked, found or answered.
+LlamaIndex's workflows put the beginning of a step's input into the ``tags`` of every event, these too.
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ from ragflow_integrations.adapting import (
     Turn,
     answer_as_text,
     answered,
-    arun,
     ask,
     dataset,
     dataset_ids,
@@ -40,7 +39,6 @@ from ragflow_integrations.adapting import (
     recalled,
     remembered,
     rows_as_text,
-    run,
     uploaded,
 )
 
@@ -77,7 +75,7 @@ class RAGFlowToolSpec(Connected, BaseToolSpec):
     ``raw_output``. The methods raise; of a tool, what RAGFlow refuses is an output with ``is_error``.
 
     Which server, and ``scope``: as ``RAGFlowRetriever``. ``user`` says whose memory it is, a text or a function of the
-    ``RunContext``; memories are in no dataset, so ``scope`` does not narrow them. Raises ``ConfigurationError`` for
+    ``RunContext``; a ``scope`` has to name the memories too. Raises ``ConfigurationError`` for
     arguments that make no sense.
     """
 
@@ -267,21 +265,21 @@ class RAGFlowToolSpec(Connected, BaseToolSpec):
 
     def recall(self, question: str) -> Response:
         """What is remembered of the run's user, and of nobody else, best first; ``metadata["memories"]`` has it."""
-        return run(self._recalled(question, self._needed_user().agent_id()), self._connection.client)
+        return self._connection.run(self._recalled(question, self._needed_user().agent_id()))
 
     async def arecall(self, question: str) -> Response:
         """As ``recall``."""
         agent_id = await self._needed_user().aagent_id()
-        return await arun(self._recalled(question, agent_id), self._connection.async_client)
+        return await self._connection.arun(self._recalled(question, agent_id))
 
     def remember(self, text: str) -> Response:
         """Keep a sentence under the run's user. Servers take it into a queue: it is found a moment later."""
-        return run(self._remembered(text, self._needed_user().agent_id()), self._connection.client)
+        return self._connection.run(self._remembered(text, self._needed_user().agent_id()))
 
     async def aremember(self, text: str) -> Response:
         """As ``remember``."""
         agent_id = await self._needed_user().aagent_id()
-        return await arun(self._remembered(text, agent_id), self._connection.async_client)
+        return await self._connection.arun(self._remembered(text, agent_id))
 
     def _needed_user(self) -> User:
         if self._user is None:

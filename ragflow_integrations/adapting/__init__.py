@@ -15,7 +15,16 @@ from __future__ import annotations
 from .completions import Completions, Messages, Reader
 from .concurrency import together
 from .fence import DATA, Fence
-from .finding import PAGE, dataset, dataset_ids, found_document, listed_documents, matching_documents
+from .finding import (
+    PAGE,
+    dataset,
+    dataset_ids,
+    found_document,
+    listed_documents,
+    matching_documents,
+    one_dataset,
+    one_dataset_or_made,
+)
 from .flow import Flow, arun, ask, run, work
 from .iterating import aiter_documents, datasets, iter_documents
 from .keeping import listed, named, removed, versions, written
@@ -76,6 +85,8 @@ __all__ = [
     "memories_as_dicts",
     "memories_as_text",
     "named",
+    "one_dataset",
+    "one_dataset_or_made",
     "passages_as_text",
     "recalled",
     "record",

@@ -10,7 +10,16 @@ from .. import DataSet, Document, InvalidRequestError, NotFoundError, Page, Unsu
 from .concurrency import together
 from .flow import Flow, ask
 
-__all__ = ["PAGE", "dataset", "dataset_ids", "found_document", "listed_documents", "matching_documents"]
+__all__ = [
+    "PAGE",
+    "dataset",
+    "dataset_ids",
+    "found_document",
+    "listed_documents",
+    "matching_documents",
+    "one_dataset",
+    "one_dataset_or_made",
+]
 
 PAGE = 100  # the most documents that a server lists at once
 _OFTEN_THE_MOST = 10_000  # where search engines stop to count; a dataset tells its own number then
@@ -48,6 +57,31 @@ def _looked_up(names: Sequence[str], known: dict[str, str]) -> Flow[list[str]]:
 
 def _named(name: str) -> Flow[DataSet]:
     return (yield from ask(lambda client: client.get_dataset(name=name)))
+
+
+def one_dataset(dataset_id: str | None, name: str | None, known: dict[str, str]) -> Flow[DataSet]:
+    """The dataset by its id or by its name, which is looked up if it is not ``known``, and kept there."""
+    if dataset_id is not None:
+        return (yield from dataset(dataset_id))
+    if name in known:
+        return (yield from dataset(known[name]))
+    found = yield from ask(lambda client: client.get_dataset(name=name))
+    known[str(name)] = found.id
+    return found
+
+
+def one_dataset_or_made(
+    dataset_id: str | None, name: str | None, known: dict[str, str], **settings: Any
+) -> Flow[DataSet]:
+    """The same; one that is named and was never there is made with these ``settings``."""
+    try:
+        return (yield from one_dataset(dataset_id, name, known))
+    except NotFoundError:
+        if name is None or name in known:  # it was there: whoever deleted it wants it gone
+            raise
+    made = yield from ask(lambda client: client.create_dataset(name, **settings))
+    known[name] = made.id
+    return made
 
 
 def found_document(datasets: Sequence[DataSet], document_id: str) -> Flow[Document]:

@@ -64,10 +64,8 @@ class DatasetRecord(_Record):
 
     @classmethod
     def of(cls, dataset: DataSet) -> DatasetRecord:
-        """As a server has it now, but for the name of its own chat model, which each server writes in by itself."""
-        record = _picked(cls, dataset, "parser_config")
-        record.parser_config.pop("llm_id", None)
-        return record
+        """As a server has it now."""
+        return _picked(cls, dataset, "parser_config")
 
 
 class ChunkRecord(BaseModel):
@@ -276,6 +274,10 @@ def _picked(cls: type[R], resource: Any, *with_secrets: str) -> R:
     for name in set(with_secrets) & set(fields):
         fields[name], left_out = without_secrets(fields[name], name)
         withheld += left_out
+    if "parser_config" in fields:  # a server's own chat model: each writes it in by itself, and takes none
+        fields["parser_config"] = {
+            key: value for key, value in fields["parser_config"].items() if key != "llm_id"
+        }
     return cls(**fields, withheld=withheld)
 
 

@@ -232,6 +232,20 @@ async def test_memories_are_kept_apart(kb: KnowledgeBase) -> None:
         await recall.ainvoke({"query": "boat"})
 
 
+def test_memories_of_a_toolkit_are_in_its_scope(kb: KnowledgeBase) -> None:
+    """A memory that the scope does not name is not asked, whoever gave it to the toolkit."""
+    models = ("BAAI/bge-small-en-v1.5@Builtin", "glm-4-flash@ZHIPU-AI")
+    memory = kb.client.create_memory("scoped", ["raw"], *models)
+    for scoped, status in (
+        (Scope([kb.dataset_id]), "error"),
+        (Scope([kb.dataset_id], memory_ids=[memory.id]), "success"),
+    ):
+        toolkit = RAGFlowToolkit(client=kb.client, scope=scoped, memory_ids=[memory.id], user="ann")
+        recall = next(tool for tool in toolkit.get_tools() if tool.name == "ragflow_recall")
+        call = {"name": recall.name, "args": {"query": "letters"}, "id": "1", "type": "tool_call"}
+        assert recall.invoke(call).status == status
+
+
 def test_memory_tools_need_a_user(kb: KnowledgeBase) -> None:
     """Without one they cannot be made; a function that gives none ends the call."""
     fields: Any = {"client": kb.client, "memory_ids": ["m"]}

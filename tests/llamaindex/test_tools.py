@@ -467,7 +467,7 @@ async def test_the_context_of_an_agent_says_who_asks(kb: KnowledgeBase) -> None:
 
     async def theirs(run: RunContext) -> Scope:
         document = {"0": "boats.txt", "1": "lamps.txt"}[(await name(run))[-1]]
-        return Scope([kb.dataset_id], [kb.documents[document]])
+        return Scope([kb.dataset_id], [kb.documents[document]], memory_ids=[memory.id])
 
     spec = RAGFlowToolSpec(
         scope=theirs,
