@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from tests.recordings.replay import Replay
 
 guard.install()
-hypothesis.settings.register_profile("shared machine", deadline=None)
-hypothesis.settings.load_profile("shared machine")
+# The same examples in every run: a run that fails is to be blamed on what was changed. Others are looked for by
+# pytest --hypothesis-profile=exploring
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("exploring", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("repeatable")
 
 SHOWN = ("httpx", "pydantic", "apsw", "starlette", "langchain-core", "llama-index-core")
 

@@ -217,12 +217,14 @@ def _part(index: int, document: Mapping[str, Any]) -> FilePart:
 
 
 def read_uploaded(request: Request, response: Response) -> list[DocumentFields]:
-    """What was uploaded: a list, of a web page or an empty document one object; so in a ``PartialError``."""
+    """What was uploaded: a list, or one object of a web page or an empty document; so in a ``PartialError``."""
     try:
         data = payload(request, response)
     except PartialError as error:
         error.data = models(DocumentFields, error.data, request)
         raise
+    if data == []:
+        raise unexpected(request, "no document")
     return models(DocumentFields, data if isinstance(data, list) else [data], request)
 
 

@@ -182,7 +182,7 @@ def outcome(work: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-@settings(max_examples=40)
+@settings(max_examples=settings().max_examples * 2 // 5)
 @given(data=st.data())
 def test_any_answer(operation: str, data: st.DataObject) -> None:
     """A result or one of our errors."""

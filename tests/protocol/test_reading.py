@@ -15,6 +15,7 @@ from pydantic import Field
 
 from ragflow_integrations import NotFoundError, ServerError
 from ragflow_integrations.models import ChunkFields, Model
+from ragflow_integrations.protocol.documents import read_uploaded
 from ragflow_integrations.protocol.envelope import payload
 from ragflow_integrations.protocol.reading import at_once, models
 from ragflow_integrations.protocol.wire import Request, Response
@@ -110,6 +111,13 @@ def test_no_object(data: Any) -> None:
     """An answer without the object is no empty page."""
     with pytest.raises(ServerError, match="has not the shape"):
         read(json.dumps({"code": 0, "data": data}).encode())
+
+
+def test_an_upload_that_made_nothing() -> None:
+    """A failure, whatever its code says: the caller gave at least one document."""
+    response = Response(200, {"content-type": "application/json"}, b'{"code": 0, "data": []}')
+    with pytest.raises(ServerError, match="no document"):
+        read_uploaded(Request("POST", "/api/v1/datasets/d/documents"), response)
 
 
 def test_models_are_built_when_they_are_used() -> None:
