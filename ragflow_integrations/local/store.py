@@ -46,6 +46,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.folder = None if str(path) == MEMORY else _folder(path)
         self._file = MEMORY if self.folder is None else str(self.folder / _FILE_NAME)
+        self._named = self._file
         self._pid = os.getpid()
         self._turn = threading.RLock()
         self._pool_lock = threading.Lock()
@@ -58,6 +59,7 @@ class Store:
         except BaseException:
             self._writer.close()
             raise
+        self._named = _FILE_NAME  # where it is is nothing for those who ask over the network
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
@@ -177,20 +179,20 @@ class Store:
         try:
             yield
         except apsw.NotADBError:
-            raise Refused(f"{self._file} is not an SQLite file; use another folder") from None
+            raise Refused(f"{self._named} is not an SQLite file; use another folder") from None
         except apsw.CorruptError:
-            raise Refused(f"{self._file} is damaged; restore it from a copy") from None
+            raise Refused(f"{self._named} is damaged; restore it from a copy") from None
         except (apsw.CantOpenError, apsw.ReadOnlyError):
             raise Refused(
-                f"{self._file} cannot be opened for writing; check the folder's permissions"
+                f"{self._named} cannot be opened for writing; check the folder's permissions"
             ) from None
         except apsw.FullError:
-            raise Refused(f"{self._file} cannot grow: the disk is full; nothing was changed") from None
+            raise Refused(f"{self._named} cannot grow: the disk is full; nothing was changed") from None
         except apsw.IOError as error:
-            raise Refused(f"{self._file} cannot be read or written: {error}") from None
+            raise Refused(f"{self._named} cannot be read or written: {error}") from None
         except apsw.BusyError:
             seconds = _BUSY_MS // 1000
-            raise InUse(f"{self._file} was locked by another process for {seconds} seconds") from None
+            raise InUse(f"{self._named} was locked by another process for {seconds} seconds") from None
 
 
 def rows(db: apsw.Connection, sql: str, bindings: Sequence[Any] | Row = ()) -> list[Row]:
