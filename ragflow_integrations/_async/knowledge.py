@@ -90,7 +90,7 @@ class AsyncKnowledge(AsyncResource):
         which they were made; ``{"op": "namespaces", "prefix"}`` answers the namespaces that hold items.
 
         All are done or none, those that read first; what was written is there when the call returns. Items are
-        not indexed, parsed or exported, and are deleted with the dataset. Raises ``UnsupportedError`` on a
+        not indexed or parsed, and are deleted with the dataset. Raises ``UnsupportedError`` on a
         RAGFlow server, ``InvalidRequestError`` for an operation that is none of these.
         """
         return await self._client._run(items.operate(self.id, operations))

@@ -33,7 +33,7 @@ from pydantic import BaseModel, ValidationError
 from ..errors import ConfigurationError, InvalidRequestError
 from ..progress import reporting
 from .origin import Carried, Server, Skip
-from .records import RECORD, DocumentRecord
+from .records import RECORD, DocumentRecord, LeftRecord, Record
 from .report import TransferProgress, TransferReport
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def export(
 ) -> TransferReport:
     """Write everything that the client's key may see to ``path``: a folder, or one file if it ends in ``.zip``.
 
-    Datasets with settings, documents with metadata, parser settings, chunks and the original files, chats, agents,
-    memories, and all conversations; with ``dataset_ids`` these datasets only. No vectors, and nothing secret: what was
-    left out for that is in ``notes``. Broken off and run again it goes on where it stopped. It is no snapshot: what
-    changes on the server meanwhile may or may not be in it.
+    Datasets with settings, documents with metadata, parser settings, chunks and the original files, items, chats,
+    agents, searches, memories, and all conversations; with ``dataset_ids`` these datasets only. No vectors, and
+    nothing secret: what was left out is in ``notes``. Broken off and run again it goes on where it stopped. It is no
+    snapshot: what changes on the server meanwhile may or may not be in it.
 
     ``progress`` is told ``TransferProgress``; ``True`` shows a bar. Raises ``InvalidRequestError`` if there is
     something at ``path``, ``ConfigurationError`` if ``<path>.part`` is of another server or other datasets.
@@ -77,7 +77,7 @@ def export(
     place = Path(path).expanduser()
     if os.path.lexists(place):
         raise InvalidRequestError(f"path={str(place)!r}: there is something already; give another path")
-    origin = Server(client, dataset_ids, conversations=True)
+    origin = Server(client, dataset_ids)
     source = f"{client.fingerprint} {sorted(dataset_ids) if dataset_ids is not None else 'all'}"
     with reporting(progress) as report, _Unfinished(place, source) as unfinished:
         for carried in origin.records(unfinished.has):
@@ -122,7 +122,7 @@ class _Unfinished:
             self._keep(str(record.sha256), carried.content)
         self._records.write(record.model_dump_json().encode() + b"\n")
         self._records.flush()
-        self._note(record.kind, record.id, self.report.done)
+        self._note(record, self.report.done)
         self.report.notes += [
             f"{record.kind} {record.title!r}: {each} is secret and left out" for each in record.withheld
         ]
@@ -178,12 +178,15 @@ class _Unfinished:
                     break
                 whole += len(line)
                 record = RECORD.validate_json(line)
-                self._note(record.kind, record.id, self.report.kept)
+                self._note(record, self.report.kept)
         self._records.truncate(whole)
 
-    def _note(self, kind: str, id: str, counted: Counter[str]) -> None:
-        self._seen.add((kind, id))
-        counted[kind] += 1
+    def _note(self, record: Record, counted: Counter[str]) -> None:
+        self._seen.add((record.kind, record.id))
+        if isinstance(record, LeftRecord):
+            self.report.leave(record.what, record.name, record.count, record.reason)
+        else:
+            counted[record.kind] += 1
 
 
 class Archive:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any
 
 from .. import Memory
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, UnsupportedError
 from .documents import Documents
 from .ids import IdMap
-from .kinds import Agents, Chats, Datasets, Kind, Memories
+from .items import Items
+from .kinds import Agents, Chats, Datasets, Kind, Memories, Searches
 from .origin import Carried
 from .records import (
     AgentRecord,
@@ -16,9 +17,12 @@ from .records import (
     ChatRecord,
     DatasetRecord,
     DocumentRecord,
+    ItemRecord,
+    LeftRecord,
     MemoryRecord,
     MessageRecord,
     Record,
+    SearchRecord,
     SessionRecord,
 )
 from .refusals import REFUSED
@@ -39,9 +43,15 @@ class Arrival:
         self._client, self._ids = client, ids
         self.report = TransferReport()
         self._documents = Documents(client, ids, self.report)
+        self._items = Items(client, ids, self.report)
         about: Any = (client, ids, self._note)
-        self._datasets, self._chats = Datasets(*about), Chats(*about)
-        self._agents, self._memories = Agents(*about), Memories(*about)
+        self._kinds: dict[str, Kind[Any]] = {
+            "dataset": Datasets(*about),
+            "chat": Chats(*about),
+            "agent": Agents(*about),
+            "search": Searches(*about),
+            "memory": Memories(*about),
+        }
 
     def has(self, kind: str, old: str) -> bool:
         """Whether the object was made, by this run or an earlier one, and is still there; counts it if so."""
@@ -63,33 +73,42 @@ class Arrival:
             self._note(record, f"{place} is secret, set it again")
         try:
             self._make(record, carried.content)
+        except UnsupportedError as error:
+            self._unsupported(record, error)
         except REFUSED as error:
             self._note(record, str(error))
             self.report.failed[record.kind] += 1
 
     def finish(self) -> None:
-        """Wait for what is still being parsed."""
+        """Wait for what is still being parsed, and keep the last items."""
         self._documents.settle()
+        self._items.settle()
+
+    def _unsupported(self, record: Record, error: UnsupportedError) -> None:
+        """Search applications are not of every version; whatever else is not supported should have been."""
+        self._note(record, str(error))
+        (self.report.left if isinstance(record, SearchRecord) else self.report.failed)[record.kind] += 1
 
     def _make(self, record: Record, content: bytes | IO[bytes] | None) -> None:
         match record:
             case DatasetRecord():
-                self._documents.enter(record, self._made(self._datasets, record))
+                self._documents.enter(record, self._made(record))
             case DocumentRecord():
                 self._documents.bring(record, content)
-            case ChatRecord():
-                self._made(self._chats, record)
-            case AgentRecord():
-                self._made(self._agents, record)
-            case MemoryRecord():
-                self._made(self._memories, record)
+            case ItemRecord():
+                self._items.bring(record)
+            case ChatRecord() | AgentRecord() | SearchRecord() | MemoryRecord():
+                self._made(record)
+            case LeftRecord():
+                self.report.leave(record.what, record.name, record.count, record.reason)
             case MessageRecord():
                 self._message(record)
             case SessionRecord() | AgentSessionRecord():
                 self.report.left[record.kind] += 1
 
-    def _made(self, kind: Kind[Any], record: Any) -> str:
+    def _made(self, record: Any) -> str:
         """The id at the target: known and still there, or left by an interrupted run, or made now."""
+        kind = self._kinds[record.kind]
         known = self._ids.new(record.kind, record.id)
         if known is not None:
             if kind.is_there(known):

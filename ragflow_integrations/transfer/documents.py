@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import InvalidRequestError
@@ -102,7 +103,7 @@ class Documents:
             lambda given: dataset.upload(content, name=record.name, parse=False, **given),
             {name: value for name, value in fields.items() if value},
             may_drop=("parser_config", "chunk_method"),
-            note=lambda text: self._note(record, text),
+            note=partial(self._note, record),
         )
         return document
 
@@ -112,7 +113,9 @@ class Documents:
         return {name: value for name, value in record.parser_config.items() if usual.get(name) != value}
 
     def _note(self, record: DocumentRecord, text: str) -> None:
-        self._report.notes.append(f"document {record.name!r}: {text}")
+        note = f"document {record.name!r}: {text}"
+        if note not in self._report.notes:  # once, however many of its chunks it is about
+            self._report.notes.append(note)
 
     def _have_chunks(self, record: DocumentRecord, document: Document) -> None:
         """Its chunks are those of the record: what is not among them goes, what is missing is added.
@@ -123,16 +126,12 @@ class Documents:
         wanted = {_text(chunk.content): chunk for chunk in record.chunks if _text(chunk.content)}
         document.delete_chunks(ids=[chunk.id for text, chunk in present.items() if text not in wanted])
         for text, chunk in wanted.items():
-            made = present.get(text) or self._added(record, document, chunk)
-            changed = {
-                name: value
-                for name in ("important_keywords", "questions", "available")
-                if (value := getattr(chunk, name)) != getattr(made, name)
-            }
-            if changed:
-                made.update(changed)
+            if text in present:
+                self._changed(record, present[text], chunk)
+            else:
+                self._added(record, document, chunk)
 
-    def _added(self, record: DocumentRecord, document: Document, chunk: ChunkRecord) -> Chunk:
+    def _added(self, record: DocumentRecord, document: Document, chunk: ChunkRecord) -> None:
         fields = {"tag_kwd": chunk.tag_kwd, "tag_feas": chunk.tag_feas}
         made = accepted(
             lambda given: document.add_chunk(
@@ -140,14 +139,23 @@ class Documents:
             ),
             {name: value for name, value in fields.items() if value},
             may_drop=tuple(fields),
-            note=lambda text: self._note(record, text),
+            note=partial(self._note, record),
         )
-        if chunk.positions:
-            try:
-                made.update({"positions": chunk.positions})
-            except REFUSED as error:
-                self._note(record, f"the place of a chunk on its page is not taken: {error}")
-        return made
+        later = {"positions": chunk.positions} if chunk.positions else {}
+        self._set(record, made, later | ({} if chunk.available else {"available": False}))
+        if chunk.pictured:
+            self._note(record, "pictures of chunks that were made one by one are not carried")
+
+    def _changed(self, record: DocumentRecord, made: Chunk, chunk: ChunkRecord) -> None:
+        now = ChunkRecord.of(made)
+        named = ("important_keywords", "questions", "available", "tag_kwd", "tag_feas")
+        fields = {name: getattr(chunk, name) for name in named}
+        self._set(record, made, {name: each for name, each in fields.items() if each != getattr(now, name)})
+
+    def _set(self, record: DocumentRecord, made: Chunk, fields: dict[str, Any]) -> None:
+        if fields:
+            note = partial(self._note, record)
+            accepted(made.update, fields, may_drop=tuple(fields), note=note)
 
 
 def _text(content: str) -> str:

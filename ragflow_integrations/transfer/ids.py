@@ -79,7 +79,7 @@ class IdMap:
         return self._any_new(value) if isinstance(value, str) else value
 
     def _any_new(self, text: str) -> str:
-        kinds = ("dataset", "document", "chat", "agent", "memory")
+        kinds = ("dataset", "document", "chat", "agent", "search", "memory")
         return next((new for kind in kinds if (new := self._new.get((kind, text)))), text)
 
     def _load(self, path: Path) -> None:

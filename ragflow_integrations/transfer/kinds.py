@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from .. import Memory
 from ..errors import NotFoundError, PermissionDeniedError
 from .ids import IdMap
-from .records import AgentRecord, ChatRecord, DatasetRecord, MemoryRecord
+from .records import AgentRecord, ChatRecord, DatasetRecord, MemoryRecord, SearchRecord
 from .refusals import REFUSED, accepted
 
 if TYPE_CHECKING:
     from .. import RAGFlow
 
-__all__ = ["Agents", "Chats", "Datasets", "Kind", "Memories"]
+__all__ = ["Agents", "Chats", "Datasets", "Kind", "Memories", "Searches"]
 
-R = TypeVar("R", DatasetRecord, ChatRecord, AgentRecord, MemoryRecord)
+_OF_DATASETS = {"avatar", "description", "embedding_model", "permission", "chunk_method", "parser_config"}
+_USUAL = {"language": "English", "similarity_threshold": 0.2, "vector_similarity_weight": 0.3}
+R = TypeVar("R", DatasetRecord, ChatRecord, AgentRecord, SearchRecord, MemoryRecord)
 
 
 class Kind(Generic[R]):
@@ -59,11 +61,15 @@ class Datasets(Kind[DatasetRecord]):
             return None
 
     def make(self, name: str, record: DatasetRecord) -> str:
-        settings = {"avatar", "description", "embedding_model", "permission", "chunk_method", "parser_config"}
+        fields = record.model_dump(include=_OF_DATASETS, exclude_none=True)
+        beside = record.model_dump(include=set(_USUAL), exclude_none=True)
+        fields["ext"] = {name: value for name, value in beside.items() if value != _USUAL[name]}
+        if record.pipeline_id:
+            self._note(record, "its ingestion pipeline is not carried")
         return accepted(
             lambda given: self._client.create_dataset(name, **given),
-            record.model_dump(include=settings, exclude_none=True),
-            may_drop=("embedding_model", "chunk_method", "permission", "avatar"),
+            self._ids.translated({name: value for name, value in fields.items() if value != {}}),
+            may_drop=("ext", "embedding_model", "chunk_method", "permission", "avatar"),
             note=lambda text: self._note(record, text),
         ).id
 
@@ -110,10 +116,34 @@ class Agents(Kind[AgentRecord]):
     def make(self, name: str, record: AgentRecord) -> str:
         dsl = self._ids.translated(record.dsl)
         described = record.description or None
+        if record.avatar:
+            self._note(record, "its picture is not carried")
+        if record.published:
+            self._note(record, "carried as it is being edited; publish it there")
         return self._client.create_agent(name, dsl, described, canvas_type=record.canvas_type).id
 
     def _get(self, id: str) -> object:
         return self._client.get_agent(id)
+
+
+class Searches(Kind[SearchRecord]):
+    """Search applications, whose settings name datasets; servers before v0.25.1 have none."""
+
+    def named(self, name: str) -> str | None:
+        found = self._client.iter_searches(keywords=name)
+        return next((each.id for each in found if each.name == name), None)
+
+    def make(self, name: str, record: SearchRecord) -> str:
+        if record.avatar:
+            self._note(record, "its picture is not carried")
+        return self._client.create_search(name, record.description or None).id
+
+    def complete(self, id: str, record: SearchRecord) -> None:
+        if settings := self._ids.translated(record.search_config):
+            self._client.get_search(id).update({"search_config": settings})
+
+    def _get(self, id: str) -> object:
+        return self._client.get_search(id)
 
 
 class Memories(Kind[MemoryRecord]):

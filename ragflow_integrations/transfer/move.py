@@ -25,7 +25,8 @@ Progress = Callable[[TransferProgress], object] | bool | None
 def import_(
     client: RAGFlow, path: str | Path, *, ids: str | Path | None = None, progress: Progress = None
 ) -> TransferReport:
-    """Make what an archive of ``export`` holds anew: datasets, documents, chunks, chats, agents, memories.
+    """Make what an archive of ``export`` holds anew: datasets, documents, chunks, items, chats, agents, searches,
+    memories.
 
     Nothing that is there is changed: a name that is taken gets a number. A document is uploaded and parsed; where its
     chunks are not those that parsing gives, they are made as they were. Conversations cannot be made anew through
@@ -54,7 +55,7 @@ def push(
     Run again it brings what was added since; what was changed since is not looked at. ``dataset_ids`` takes these
     datasets only. Otherwise as ``import_``.
     """
-    origin = Server(source, dataset_ids, conversations=False)
+    origin = Server(source, dataset_ids)
     return _moved(origin, source.fingerprint, target, ids, "copying", progress)
 
 

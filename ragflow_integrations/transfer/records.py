@@ -7,6 +7,7 @@ not there. Nothing of it is secret: keys and passwords in settings are left out,
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from .secrets import without_secrets
 
 if TYPE_CHECKING:
-    from .. import Agent, Chat, ChunkFields, DataSet, Document, Memory, Session
+    from .. import Agent, Chat, ChunkFields, DataSet, Document, Memory, Search, Session
     from ..models import AgentSessionFields, MemoryMessage
 
 __all__ = [
@@ -25,9 +26,12 @@ __all__ = [
     "ChunkRecord",
     "DatasetRecord",
     "DocumentRecord",
+    "ItemRecord",
+    "LeftRecord",
     "MemoryRecord",
     "MessageRecord",
     "Record",
+    "SearchRecord",
     "SessionRecord",
 ]
 
@@ -60,6 +64,9 @@ class DatasetRecord(_Record):
     parser_config: _Object = {}
     pagerank: int = 0
     language: str | None = None
+    similarity_threshold: float | None = None
+    vector_similarity_weight: float | None = None
+    pipeline_id: str | None = None
     document_count: int = 0
 
     @classmethod
@@ -69,7 +76,7 @@ class DatasetRecord(_Record):
 
 
 class ChunkRecord(BaseModel):
-    """A chunk; ``positions`` are the boxes on its pages."""
+    """A chunk; ``positions`` are the boxes on its pages; its picture is not carried."""
 
     content: str
     important_keywords: list[str] = []
@@ -78,6 +85,7 @@ class ChunkRecord(BaseModel):
     positions: list[list[float]] = []
     tag_kwd: list[str] = []
     tag_feas: dict[str, float] = {}
+    pictured: bool = False
 
     @classmethod
     def of(cls, chunk: ChunkFields) -> ChunkRecord:
@@ -91,6 +99,7 @@ class ChunkRecord(BaseModel):
             positions=[list(box) for box in chunk.boxes],
             tag_kwd=more.get("tag_kwd") or [],
             tag_feas=more.get("tag_feas") or {},
+            pictured=bool(chunk.image_id),
         )
 
 
@@ -118,6 +127,22 @@ class DocumentRecord(_Record):
         record.size = len(content or b"")
         record.sha256 = None if content is None else hashlib.sha256(content).hexdigest()
         return record
+
+
+class ItemRecord(_Record):
+    """A JSON object that a local engine keeps beside a dataset's documents, under a namespace and a key."""
+
+    kind: Literal["item"] = "item"
+    dataset_id: str
+    namespace: list[str] = Field(min_length=1)
+    key: str
+    value: _Object
+
+    @classmethod
+    def of(cls, item: _Object, dataset_id: str) -> ItemRecord:
+        """As the engine has it now."""
+        place = json.dumps([*item["namespace"], item["key"]], ensure_ascii=False)
+        return cls(dataset_id=dataset_id, id=f"{dataset_id}:{place}", **item)
 
 
 class ChatRecord(_Record):
@@ -166,13 +191,15 @@ class SessionRecord(_Record):
 
 
 class AgentRecord(_Record):
-    """An agent with its canvas."""
+    """An agent with its canvas as it is being edited; ``published`` says whether there is another one in use."""
 
     kind: Literal["agent"] = "agent"
     name: str
     description: str | None = None
     canvas_type: str | None = None
     dsl: _Object = {}
+    avatar: str | None = None
+    published: bool = False
 
     @classmethod
     def of(cls, agent: Agent) -> AgentRecord:
@@ -184,6 +211,8 @@ class AgentRecord(_Record):
             description=agent.description,
             canvas_type=agent.canvas_type,
             dsl=dsl,
+            avatar=agent.avatar,
+            published=bool((agent.model_extra or {}).get("last_publish_time")),
             withheld=withheld,
         )
 
@@ -209,11 +238,27 @@ class AgentSessionRecord(_Record):
         )
 
 
+class SearchRecord(_Record):
+    """A search application's settings."""
+
+    kind: Literal["search"] = "search"
+    name: str
+    avatar: str | None = None
+    description: str | None = None
+    search_config: _Object = {}
+
+    @classmethod
+    def of(cls, search: Search) -> SearchRecord:
+        """As a server has it now."""
+        return _picked(cls, search, "search_config")
+
+
 class MemoryRecord(_Record):
     """A memory's settings."""
 
     kind: Literal["memory"] = "memory"
     name: str
+    avatar: str | None = None
     description: str | None = None
     memory_type: list[str] = []
     embd_id: str | None = None
@@ -253,15 +298,28 @@ class MessageRecord(_Record):
         )
 
 
+class LeftRecord(_Record):
+    """What is there and is not carried: what, of or in which object, how many (0: not known), and why."""
+
+    kind: Literal["left"] = "left"
+    what: str
+    name: str
+    count: int = Field(default=1, ge=0)
+    reason: str
+
+
 Record = (
     DatasetRecord
     | DocumentRecord
+    | ItemRecord
     | ChatRecord
     | SessionRecord
     | AgentRecord
     | AgentSessionRecord
+    | SearchRecord
     | MemoryRecord
     | MessageRecord
+    | LeftRecord
 )
 RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
 

@@ -20,7 +20,8 @@ __all__ = ["REFUSED", "accepted"]
 REFUSED = (ConflictError, InvalidRequestError, NotFoundError, PermissionDeniedError, UnsupportedError)
 """What says that a target will not have an object as it is, however often it is asked."""
 
-_SETTING = re.compile(r"(parser_config|prompt_config)\.(\w+)")
+_SETTING = re.compile(r"\b(?:parser_config|prompt_config)(?:\.\w+)+")
+_REASON = re.compile(r"<([\w.]+)> - Message: <(.*?)> - Value", re.DOTALL)
 T = TypeVar("T")
 Fields = Mapping[str, Any]
 
@@ -48,36 +49,57 @@ def accepted(
                 refusals.append(error)
                 given = _without_named(given, error)
             else:
-                for name in _missing(fields, given):
-                    note(f"{name} is left to the target, which refused it: {_about(name, refusals)}")
+                _tell(_missing(fields, given), refusals, note)
                 return made
     raise refusals[0]
 
 
 def _without_named(fields: Fields, error: Exception) -> Fields | None:
-    """The same without the settings that a refusal names, e.g. ``parser_config.llm_id``; ``None`` if it names none.
+    """The same without the settings that a refusal names, e.g. ``parser_config.raptor.scope``; ``None`` if none.
 
     Servers list settings that they do not take: those of other versions, and some of their own.
     """
-    fewer = dict(fields)
-    for field, name in _SETTING.findall(str(error)):
-        if name in fewer.get(field, ()):
-            fewer[field] = {key: value for key, value in fewer[field].items() if key != name}
+    fewer: Fields = fields
+    for path in _SETTING.findall(str(error)):
+        fewer = _without(fewer, path.split("."))
     return fewer if fewer != fields else None
 
 
-def _missing(fields: Fields, given: Fields) -> list[str]:
+def _without(fields: Fields, path: Sequence[str], *, inside: bool = False) -> Fields:
+    """The same without the setting at a path, whose last parts may be the refusal's own words."""
+    name, *rest = path
+    if name not in fields:
+        return fields
+    inner = fields[name]
+    if rest and isinstance(inner, Mapping) and (rest[0] in inner or not inside):
+        return {**fields, name: _without(inner, rest, inside=True)}
+    return {key: value for key, value in fields.items() if key != name or not inside}
+
+
+def _missing(fields: Fields, given: Fields, place: str = "") -> list[str]:
     """The fields, and settings in them, that were given up; those that said nothing do not count."""
-    lost = [name for name in fields if name not in given]
-    for field in fields.keys() & given.keys():
-        if isinstance(fields[field], dict):
-            lost += [
-                f"{field}.{key}" for key, value in fields[field].items() if value and key not in given[field]
-            ]
+    lost = []
+    for name, value in fields.items():
+        if name not in given:
+            lost += [f"{place}{name}"] if value or not place else []
+        elif isinstance(value, Mapping) and isinstance(given[name], Mapping):
+            lost += _missing(value, given[name], f"{place}{name}.")
     return lost
 
 
+def _tell(lost: Sequence[str], refusals: Sequence[Exception], note: Callable[[str], object]) -> None:
+    """One note for all that was refused for the same reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name in lost:
+        by_reason.setdefault(_about(name, refusals), []).append(name)
+    for why, names in by_reason.items():
+        one = len(names) == 1
+        refused = f"{'is' if one else 'are'} left to the target, which refused {'it' if one else 'them'}"
+        note(f"{', '.join(names)} {refused}: {why}")
+
+
 def _about(name: str, refusals: Sequence[Exception]) -> str:
-    """The refusal that names a field or setting, or else the first."""
+    """What a refusal says of this field or setting, or else the first that names it, or the first."""
     said = [str(each) for each in refusals]
-    return next((each for each in said if name in each), said[0])
+    reasons = dict(chain.from_iterable(_REASON.findall(each) for each in said))
+    return reasons.get(name) or next((each for each in said if name in each), said[0])

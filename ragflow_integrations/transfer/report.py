@@ -27,8 +27,9 @@ class TransferProgress:
 class TransferReport:
     """What was carried over, counted by kind (``dataset``, ``document`` …).
 
-    ``done`` in this run, ``kept`` from an earlier one; ``left`` cannot be made anew through the API (conversations);
-    ``failed`` should have been. ``notes`` has a sentence for each failure, and for what is not as it was.
+    ``done`` in this run, ``kept`` from an earlier one; ``left`` cannot be made anew through the API (conversations,
+    files outside of datasets, on a RAGFlow server items); ``failed`` should have been. ``notes`` has a sentence for
+    each failure, and for what is not as it was.
     """
 
     done: Counter[str] = field(default_factory=Counter)
@@ -41,6 +42,11 @@ class TransferReport:
     def complete(self) -> bool:
         """Whether everything that can be carried is there."""
         return not self.failed
+
+    def leave(self, what: str, name: str, count: int, reason: str) -> None:
+        """Note what is not carried; ``count`` is 0 if nobody knows how many there are."""
+        self.left[what] += count
+        self.notes.append(f"{what} {name!r}: {reason}")
 
 
 @dataclass(slots=True)
