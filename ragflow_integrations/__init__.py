@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._async.agents import AsyncAgent, AsyncAgentSession
+    from ._async.agents import AsyncAgent, AsyncAgentSession, AsyncStoredAgentMessage
     from ._async.chats import AsyncChat
     from ._async.chunks import AsyncChunk
     from ._async.client import AsyncRAGFlow
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ._async.searches import AsyncSearch
     from ._async.sessions import AsyncSession, AsyncStoredMessage
     from ._async.stream import AsyncStream
-    from ._sync.agents import Agent, AgentSession
+    from ._sync.agents import Agent, AgentSession, StoredAgentMessage
     from ._sync.chats import Chat
     from ._sync.chunks import Chunk
     from ._sync.client import RAGFlow
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from .scope import Scope
 
 _HOMES = {
-    "_async.agents": ("AsyncAgent", "AsyncAgentSession"),
+    "_async.agents": ("AsyncAgent", "AsyncAgentSession", "AsyncStoredAgentMessage"),
     "_async.chats": ("AsyncChat",),
     "_async.chunks": ("AsyncChunk",),
     "_async.client": ("AsyncRAGFlow",),
@@ -90,7 +90,7 @@ _HOMES = {
     "_async.searches": ("AsyncSearch",),
     "_async.sessions": ("AsyncSession", "AsyncStoredMessage"),
     "_async.stream": ("AsyncStream",),
-    "_sync.agents": ("Agent", "AgentSession"),
+    "_sync.agents": ("Agent", "AgentSession", "StoredAgentMessage"),
     "_sync.chats": ("Chat",),
     "_sync.chunks": ("Chunk",),
     "_sync.client": ("RAGFlow",),
@@ -163,6 +163,7 @@ __all__ = [
     "AsyncRAGFlow",
     "AsyncSearch",
     "AsyncSession",
+    "AsyncStoredAgentMessage",
     "AsyncStoredMessage",
     "AsyncStream",
     "AuthenticationError",
@@ -206,6 +207,7 @@ __all__ = [
     "Search",
     "ServerError",
     "Session",
+    "StoredAgentMessage",
     "StoredMessage",
     "Stream",
     "StreamInterruptedError",

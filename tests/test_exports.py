@@ -100,6 +100,7 @@ def test_there_are_twins() -> None:
         "RAGFlow",
         "Search",
         "Session",
+        "StoredAgentMessage",
         "StoredMessage",
         "Stream",
     ]

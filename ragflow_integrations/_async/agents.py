@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from ..models import AgentFields, AgentMessage, AgentSessionFields, Page
+from ..models import AgentFields, AgentMessage, AgentSessionFields, Model, Page
+from ..models.base import spelled
 from ..protocol import agents
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
 from .calls import AsyncCalls
 from .paging import every
 from .resource import AsyncResource
+from .sessions import AsyncStoredMessage
 from .stream import AsyncStream
 
-__all__ = ["AsyncAgent", "AsyncAgentCalls", "AsyncAgentSession"]
+if TYPE_CHECKING:
+    from .client import AsyncRAGFlow
+
+__all__ = ["AsyncAgent", "AsyncAgentCalls", "AsyncAgentSession", "AsyncStoredAgentMessage"]
 
 
 class AsyncAgent(AgentFields, AsyncResource):
@@ -111,8 +116,22 @@ class AsyncAgent(AgentFields, AsyncResource):
         await self._client._run(agents.delete_sessions(self.id, to_delete("ids", ids, delete_all)))
 
 
+class AsyncStoredAgentMessage(AgentMessage, AsyncStoredMessage):
+    """A message of a stored session with an agent; v0.24 tells no ``reference`` of it."""
+
+
 class AsyncAgentSession(AgentSessionFields, AsyncResource):
-    """A conversation with an agent that the server remembers."""
+    """A conversation with an agent that the server remembers; ``messages`` are those when it was read."""
+
+    messages: list[AsyncStoredAgentMessage] = spelled("messages", "message", default=[])  # type: ignore[assignment]
+
+    @classmethod
+    def _all_of(cls, client: AsyncRAGFlow, found: Sequence[Model]) -> list[Self]:
+        sessions = super()._all_of(client, found)
+        for session in sessions:
+            if session.messages:
+                session.messages = AsyncStoredAgentMessage._all_of(client, session.messages)
+        return sessions
 
     @overload
     async def ask(

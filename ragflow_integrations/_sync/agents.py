@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from ..models import AgentFields, AgentMessage, AgentSessionFields, Page
+from ..models import AgentFields, AgentMessage, AgentSessionFields, Model, Page
+from ..models.base import spelled
 from ..protocol import agents
 from ..protocol.bulk import PAGE
 from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
 from .calls import Calls
 from .paging import every
 from .resource import Resource
+from .sessions import StoredMessage
 from .stream import Stream
 
-__all__ = ["Agent", "AgentCalls", "AgentSession"]
+if TYPE_CHECKING:
+    from .client import RAGFlow
+
+__all__ = ["Agent", "AgentCalls", "AgentSession", "StoredAgentMessage"]
 
 
 class Agent(AgentFields, Resource):
@@ -112,8 +117,22 @@ class Agent(AgentFields, Resource):
         self._client._run(agents.delete_sessions(self.id, to_delete("ids", ids, delete_all)))
 
 
+class StoredAgentMessage(AgentMessage, StoredMessage):
+    """A message of a stored session with an agent; v0.24 tells no ``reference`` of it."""
+
+
 class AgentSession(AgentSessionFields, Resource):
-    """A conversation with an agent that the server remembers."""
+    """A conversation with an agent that the server remembers; ``messages`` are those when it was read."""
+
+    messages: list[StoredAgentMessage] = spelled("messages", "message", default=[])  # type: ignore[assignment]
+
+    @classmethod
+    def _all_of(cls, client: RAGFlow, found: Sequence[Model]) -> list[Self]:
+        sessions = super()._all_of(client, found)
+        for session in sessions:
+            if session.messages:
+                session.messages = StoredAgentMessage._all_of(client, session.messages)
+        return sessions
 
     @overload
     def ask(

@@ -106,8 +106,9 @@ class AnswerDecoder:
     def _piece(self, data: dict[str, Any], continued: bool) -> Iterable[Message]:
         self._last = data
         text = data.get("answer")
-        if data.get("start_to_think") or data.get("end_to_think") or text in (RETRIEVING, RETRIEVED):
+        if not self._repeats and _is_mark(data):
             self._thinking = bool(data.get("start_to_think")) or text == RETRIEVING
+            self._repeats = False  # a text that is repeated has its reasoning in tags
             return []
         if data.get("final"):
             return [self._final(data, continued)]
@@ -182,6 +183,16 @@ def _whole(request: Request, data: Mapping[str, Any], **fields: Any) -> Message:
 
 def _message(request: Request, fields: Mapping[str, Any]) -> Message:
     return valid(Message, fields, request)
+
+
+def _is_mark(data: Mapping[str, Any]) -> bool:
+    """Whether a frame says only that reasoning begins or ends."""
+    marks = (
+        data.get("start_to_think"),
+        data.get("end_to_think"),
+        data.get("answer") in (RETRIEVING, RETRIEVED),
+    )
+    return any(marks)
 
 
 def _rest(before: str, whole: str) -> str:

@@ -13,14 +13,14 @@ from ..errors import UnsupportedError
 __all__ = ["RETRIEVED", "RETRIEVING", "Splitter", "split", "split_all", "unfinished"]
 
 RETRIEVING, RETRIEVED = "<retrieving>", "</retrieving>"
-_OPEN, _CLOSE = "<think>", "</think>"
-_THOUGHTS = re.compile(f"{_OPEN}(.*?){_CLOSE}", re.DOTALL)
+_THOUGHTS = re.compile("<think>(.*?)</think>", re.DOTALL)
+_TAGS = ((RETRIEVING, RETRIEVED), ("<think>", "</think>"))  # in the order in which they come
 
 
 def split(text: str | None) -> tuple[str, str]:
     """The reasoning and the answer of a whole text; tags elsewhere, and one that never closes, are text."""
     reasoning, content = "", text or ""
-    for opening, closing in ((RETRIEVING, RETRIEVED), (_OPEN, _CLOSE)):
+    for opening, closing in _TAGS:
         inside, closed, after = content.removeprefix(opening).partition(closing)
         if closed and content.startswith(opening):
             reasoning, content = reasoning + inside, after
@@ -44,26 +44,40 @@ class Splitter:
 
     def __init__(self) -> None:
         self.held = ""
-        self._tag = _OPEN  # the one that may come next; none after the second
+        self._to_come = _TAGS
+        self._closing = ""  # the tag that ends the reasoning which the text is in
 
     def feed(self, text: str, *, last: bool = False) -> tuple[str, str]:
         """What is new of the reasoning and of the answer; all that is left with the ``last`` piece."""
-        text, self.held = self.held + text, ""
-        if self._tag == _OPEN:
-            if not last and _OPEN.startswith(text):
+        text, self.held, reasoning = self.held + text, "", ""
+        while self._closing or self._to_come:
+            if not self._closing and not last and any(tags[0].startswith(text) for tags in self._to_come):
                 self.held = text
-                return "", ""
-            self._tag = _CLOSE if text.startswith(_OPEN) else ""
-            text = text.removeprefix(_OPEN)
-        if not self._tag:
-            return "", text
-        reasoning, closed, content = text.partition(_CLOSE)
+                return reasoning, ""
+            inside, text = self._inside(text, last) if self._closing else ("", self._opened(text))
+            reasoning += inside
+            if self._closing and not text:
+                return reasoning, ""
+        return reasoning, text
+
+    def _opened(self, text: str) -> str:
+        """The text after the tag that it begins with; without one, all of it is the answer."""
+        for place, (opening, closing) in enumerate(self._to_come):
+            if text.startswith(opening):
+                self._closing, self._to_come = closing, self._to_come[place + 1 :]
+                return text.removeprefix(opening)
+        self._to_come = ()
+        return text
+
+    def _inside(self, text: str, last: bool) -> tuple[str, str]:
+        """The reasoning, and what comes after its end."""
+        reasoning, closed, after = text.partition(self._closing)
         if closed:
-            self._tag = ""
+            self._closing = ""
         elif not last:
-            half = _half_of(_CLOSE, reasoning)
+            half = _half_of(self._closing, reasoning)
             reasoning, self.held = reasoning[: len(reasoning) - half], reasoning[len(reasoning) - half :]
-        return reasoning, content
+        return reasoning, after
 
 
 def _half_of(tag: str, text: str) -> int:

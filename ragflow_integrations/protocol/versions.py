@@ -297,6 +297,7 @@ COMPOSED: dict[str, tuple[str, ...]] = {  # methods that are made of others
         "DataSet.list_documents",
         "DataSet.async_cancel_parse_documents",
     ),
+    "StoredAgentMessage.rehydrate": ("Document.list_chunks",),
     "RAGFlow.iter_agents": ("RAGFlow.list_agents",),
     "Agent.iter_sessions": ("Agent.list_sessions",),
     "RAGFlow.iter_memories": ("RAGFlow.list_memory",),

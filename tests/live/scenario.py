@@ -78,17 +78,33 @@ def _component(name: str, downstream: list[str], upstream: list[str], **params: 
 # The smallest picture.
 GIF = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 
-# An agent that needs no language model: it says what it was told.
-AGENT: dict[str, Any] = {
-    "components": {
-        "begin": _component("Begin", ["Message:0"], [], mode="conversational", prologue="Hi!", inputs={}),
-        "Message:0": _component("Message", [], ["begin"], content=["You said: {sys.query}"]),
-    },
-    "globals": {"sys.conversation_turns": 0, "sys.files": [], "sys.query": "", "sys.user_id": ""},
-    "history": [],
-    "messages": [],
-    "path": [],
-    "retrieval": [],
-    "graph": {"nodes": [], "edges": []},
-    "variables": {},
-}
+
+def agent_of(**components: dict[str, Any]) -> dict[str, Any]:
+    """The canvas of an agent; in the names of its components ``_`` stands for the colon before their number."""
+    named = {name.replace("_", ":"): each for name, each in components.items()}
+    begin = _component("Begin", [next(iter(named))], [], mode="conversational", prologue="Hi!", inputs={})
+    return {
+        "components": {"begin": begin, **named},
+        "globals": {"sys.conversation_turns": 0, "sys.files": [], "sys.query": "", "sys.user_id": ""},
+        "history": [],
+        "messages": [],
+        "path": [],
+        "retrieval": [],
+        "graph": {"nodes": [], "edges": []},
+        "variables": {},
+    }
+
+
+# Agents that need no language model: one says what it was told, one what it finds.
+AGENT = agent_of(Message_0=_component("Message", [], ["begin"], content=["You said: {sys.query}"]))
+
+
+def finding_agent(dataset_id: str) -> dict[str, Any]:
+    """The canvas of an agent that searches a dataset."""
+    found = "Found: {Retrieval:0@formalized_content}"
+    return agent_of(
+        Retrieval_0=_component(
+            "Retrieval", ["Message:0"], ["begin"], query="sys.query", dataset_ids=[dataset_id]
+        ),
+        Message_0=_component("Message", [], ["Retrieval:0"], content=[found]),
+    )

@@ -140,22 +140,24 @@ def test_there_are_recordings() -> None:
     assert counts == {"v0.24": [7, 11], "v0.27": [7, 13]}
 
 
-def test_reasoning() -> None:
-    """What comes between the two markers is reasoning, not answer."""
+@pytest.mark.parametrize("told", [{"final": False}, {}], ids=["with final", "without final"])
+def test_reasoning(told: dict[str, bool]) -> None:
+    """What comes between the two markers is reasoning, not answer, and new text, whatever else frames say."""
     stream = [
-        frame(answer="", start_to_think=True),
-        frame(answer="The user"),
-        frame(answer=" asks."),
-        frame(answer="", end_to_think=True),
-        frame(answer="Yes."),
-        frame(answer="", final=True, reference={"chunks": []}),
+        old_frame("", start_to_think=True, **told),
+        old_frame("The user", **told),
+        old_frame("The user asks.", **told),
+        old_frame("", end_to_think=True, **told),
+        old_frame("Yes", **told),
+        old_frame("Yes.", **told),
+        *([frame(answer="", final=True, reference={"chunks": []})] if told else []),
         END,
     ]
     messages = read(stream)
     assert [(message.reasoning, message.content) for message in messages] == [
-        ("The user", ""), (" asks.", ""), ("", "Yes."), ("", ""),
+        ("The user", ""), ("The user asks.", ""), ("", "Yes"), ("", "Yes."), ("", ""),
     ]  # fmt: skip
-    assert messages[-1].full_content == "Yes."
+    assert messages[-1].full_content == "YesYes."
 
 
 def whole(text: str) -> Message:
@@ -190,6 +192,18 @@ def test_how_v026_searched_in_a_stored_answer() -> None:
     """There its steps stand before its thoughts."""
     message = whole("<retrieving>Looking.</retrieving><think>Hm.</think>Yes.")
     assert (message.reasoning, message.content) == ("Looking.Hm.", "Yes.")
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_how_v026_searched_in_a_stream_that_repeats_itself(size: int) -> None:
+    """With ``legacy`` its steps stand in tags, too, and are no answer; the first frame may be a tag alone."""
+    text = "<retrieving>Looking.</retrieving><think>Hm.</think>Yes."
+    ends = ["<retrieving>", *(text[:end] for end in range(13, len(text), size)), text]
+    decoder = AnswerDecoder(Request("POST", "/api/v1/chat/completions", body={"legacy": True}))
+    sent = b"".join(frame(answer=each) for each in ends) + frame(answer=text, final=True) + END
+    messages = [*decoder.feed(sent), *decoder.end()]
+    assert "".join(message.reasoning for message in messages) == "Looking.Hm."
+    assert "".join(message.content for message in messages) == messages[-1].full_content == "Yes."
 
 
 @pytest.mark.parametrize("text", ["<think>never closed", "a <think>b</think>", "</think>"])

@@ -238,6 +238,25 @@ async def test_the_citations_of_a_session(served: Served, connect: Connect) -> N
         assert [each.reference for each in session.messages[:4]] == [[], [], [], []]
 
 
+async def test_rehydrate(served: Served, connect: Connect) -> None:
+    """What an agent's stored answer cites is filled up from the dataset, and stays what ``[ID:n]`` means."""
+    stored = {"id": "c", "content": "Pos", "document_id": "d", "dataset_id": "k", "citation_id": "7"}
+    said = [
+        {"role": "assistant"},
+        {"role": "user"},
+        {"role": "assistant", "content": "[ID:7]", "reference": [stored]},
+    ]
+    fresh = {"id": "c", "content": "Poseidonia.", "document_id": "d", "dataset_id": "k", "image_id": "i"}
+    server, url = served(ok([{"id": "s", "message": said}]), ok({"chunks": [fresh], "total": 1}))
+    (session,) = await connect(url, server_version="0.27").agent("a").list_sessions()
+    message = session.messages[2]
+    assert await message.rehydrate() is message
+    assert sent(server)[1][:2] == ("GET", "/api/v1/datasets/k/documents/d/chunks?id=c")
+    (cited,) = message.citations()
+    assert cited.chunk is not None
+    assert (cited.chunk.content, cited.chunk.image_id) == ("Poseidonia.", "i")
+
+
 async def test_a_stored_question_that_is_no_text(served: Served, connect: Connect) -> None:
     """v0.24 took a number for a question and keeps it so: the listing has it as text, and all sessions."""
     rows = recorded("v0.24", "agent.sess.list.after").body["data"]

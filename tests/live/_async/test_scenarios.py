@@ -13,7 +13,7 @@ import pytest
 from ragflow_integrations import AsyncDataSet, AsyncDocument, AsyncRAGFlow, ConflictError, NotFoundError
 from ragflow_integrations._compat import asleep
 from ragflow_integrations.protocol.versions import Since
-from tests.live.scenario import AGENT, GIF, Server, covers, unique
+from tests.live.scenario import AGENT, GIF, Server, covers, finding_agent, unique
 
 TEXT = b"Zebras eat grass in Africa.\n\nTigers eat zebras' cousins."
 
@@ -380,8 +380,8 @@ async def test_related_questions(client: AsyncRAGFlow) -> None:
 # --- agents -----------------------------------------------------------------------------------------------
 
 
-def an_agent(client: AsyncRAGFlow) -> AsyncThrowAway:
-    return AsyncThrowAway(client.create_agent(unique("agent"), AGENT), lambda it: client.delete_agent(it.id))
+def an_agent(client: AsyncRAGFlow, canvas: dict[str, Any] = AGENT) -> AsyncThrowAway:
+    return AsyncThrowAway(client.create_agent(unique("agent"), canvas), lambda it: client.delete_agent(it.id))
 
 
 @covers("RAGFlow.create_agent", "RAGFlow.get_agent", "RAGFlow.list_agents", "RAGFlow.update_agent")
@@ -413,6 +413,19 @@ async def test_asking_an_agent(client: AsyncRAGFlow) -> None:
         await agent.delete_sessions([session.id])
         assert session.id not in [each.id for each in await agent.list_sessions()]
         assert (await agent.ask("three")).content == "You said: three"
+
+
+@covers("StoredAgentMessage.rehydrate")
+async def test_what_an_agent_found(client: AsyncRAGFlow, server: Server) -> None:
+    """It is told with the answer and of the stored one (v0.24 need not), with what the dataset has of it."""
+    async with an_agent(client, finding_agent(server.dataset_id)) as agent:
+        session = await agent.create_session()
+        answer = await session.ask("Where do zebras live?")
+        assert {chunk.dataset_id for chunk in answer.reference} == {server.dataset_id}
+        stored = await (await agent.get_session(session.id)).messages[-1].rehydrate()
+        told = [chunk.id for chunk in stored.reference]
+        assert told == [chunk.id for chunk in answer.reference] or server.version < Since.SINGLE_OBJECTS
+        assert all(chunk.content for chunk in stored.reference)
 
 
 @covers("RAGFlow.agent_completions")

@@ -14,7 +14,7 @@ import pytest
 from ragflow_integrations import ConflictError, DataSet, Document, NotFoundError, RAGFlow
 from ragflow_integrations._compat import sleep
 from ragflow_integrations.protocol.versions import Since
-from tests.live.scenario import AGENT, GIF, Server, covers, unique
+from tests.live.scenario import AGENT, GIF, Server, covers, finding_agent, unique
 
 TEXT = b"Zebras eat grass in Africa.\n\nTigers eat zebras' cousins."
 
@@ -379,8 +379,8 @@ def test_related_questions(client: RAGFlow) -> None:
 # --- agents -----------------------------------------------------------------------------------------------
 
 
-def an_agent(client: RAGFlow) -> ThrowAway:
-    return ThrowAway(client.create_agent(unique("agent"), AGENT), lambda it: client.delete_agent(it.id))
+def an_agent(client: RAGFlow, canvas: dict[str, Any] = AGENT) -> ThrowAway:
+    return ThrowAway(client.create_agent(unique("agent"), canvas), lambda it: client.delete_agent(it.id))
 
 
 @covers("RAGFlow.create_agent", "RAGFlow.get_agent", "RAGFlow.list_agents", "RAGFlow.update_agent")
@@ -412,6 +412,19 @@ def test_asking_an_agent(client: RAGFlow) -> None:
         agent.delete_sessions([session.id])
         assert session.id not in [each.id for each in agent.list_sessions()]
         assert (agent.ask("three")).content == "You said: three"
+
+
+@covers("StoredAgentMessage.rehydrate")
+def test_what_an_agent_found(client: RAGFlow, server: Server) -> None:
+    """It is told with the answer and of the stored one (v0.24 need not), with what the dataset has of it."""
+    with an_agent(client, finding_agent(server.dataset_id)) as agent:
+        session = agent.create_session()
+        answer = session.ask("Where do zebras live?")
+        assert {chunk.dataset_id for chunk in answer.reference} == {server.dataset_id}
+        stored = (agent.get_session(session.id)).messages[-1].rehydrate()
+        told = [chunk.id for chunk in stored.reference]
+        assert told == [chunk.id for chunk in answer.reference] or server.version < Since.SINGLE_OBJECTS
+        assert all(chunk.content for chunk in stored.reference)
 
 
 @covers("RAGFlow.agent_completions")
