@@ -91,35 +91,37 @@ def replacements(documents: Mapping[str, Uploadable]) -> dict[str, Source]:
 
 
 def _only(id: str, source: Uploadable) -> Source:
-    found = list(_files(source, None))
+    found = list(_files(source, None, f"documents[{id!r}]"))
     if len(found) != 1 or (isinstance(source, (str, Path)) and Path(source).expanduser().is_dir()):
         raise InvalidRequestError(f"documents[{id!r}]={source!r}: give one file; this is a folder")
     _check_names([found[0].name])
     return found[0]
 
 
-def _files(source: Any, name: str | None) -> Iterator[Source]:
+def _files(source: Any, name: str | None, argument: str = "source") -> Iterator[Source]:
     if isinstance(source, _BYTES):
         content = bytes(source)
         yield Source(name or "", content, len(content))
     elif isinstance(source, (str, Path)):
-        yield from _of_path(Path(os.path.expanduser(source)), name)  # noqa: PTH111 - no error for a stranger's
+        yield from _of_path(Path(os.path.expanduser(source)), name, argument)  # noqa: PTH111 - no error for a stranger's
     elif hasattr(source, "read") and hasattr(source, "seek"):
-        yield _of_file(source, name)
+        yield _of_file(source, name, argument)
     else:
         raise InvalidRequestError(
-            f"source of type {type(source).__name__}: give a path, bytes, a binary file object, or a list of them"
+            f"{argument} of type {type(source).__name__}: give a path, bytes, a binary file object, or a list of them"
         )
 
 
-def _of_path(path: Path, name: str | None) -> Iterator[Source]:
+def _of_path(path: Path, name: str | None, argument: str) -> Iterator[Source]:
     if path.is_file():
         yield Source(name or path.name, path, path.stat().st_size)
     elif path.is_dir():
         for file in sorted(_inside(path)):
             yield Source(name or file.relative_to(path).as_posix(), file, file.stat().st_size)
     else:
-        raise InvalidRequestError(f"source={str(path)[:_LONGEST_SHOWN]!r}: there is no such file or folder")
+        raise InvalidRequestError(
+            f"{argument}={str(path)[:_LONGEST_SHOWN]!r}: there is no such file or folder"
+        )
 
 
 def _inside(folder: Path) -> Iterator[Path]:
@@ -134,16 +136,16 @@ def _raised(error: OSError) -> None:
     raise error
 
 
-def _of_file(file: IO[bytes], name: str | None) -> Source:
+def _of_file(file: IO[bytes], name: str | None, argument: str) -> Source:
     if isinstance(file, io.TextIOBase):
-        raise InvalidRequestError("source: open the file in binary mode ('rb')")
+        raise InvalidRequestError(f"{argument}: open the file in binary mode ('rb')")
     try:
         start = file.tell()
         size = file.seek(0, io.SEEK_END) - start
         file.seek(start)
     except ValueError as error:  # it is closed, or is a pipe
         raise InvalidRequestError(
-            f"source: give an open file that can seek; with this one: {error}"
+            f"{argument}: give an open file that can seek; with this one: {error}"
         ) from None
     own = getattr(file, "name", None)  # a number for a file object of a descriptor
     return Source(name or (Path(own).name if isinstance(own, str) else ""), file, size)

@@ -9,7 +9,7 @@ from ..models import AgentFields, AgentMessage, AgentSessionFields, Model, Page
 from ..models.base import spelled
 from ..protocol import agents
 from ..protocol.bulk import PAGE
-from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
+from ..protocol.checks import NOT_GIVEN, NotGiven, check_flag, check_id, to_delete
 from .calls import AsyncCalls
 from .paging import every
 from .resource import AsyncResource
@@ -278,7 +278,7 @@ async def _ask(
     stream: bool,
     options: Mapping[str, Any],
 ) -> AgentMessage | AsyncStream[AgentMessage]:
-    if stream:
+    if check_flag("stream", stream):
         return await resource._client._stream(
             agents.ask_stream(agent_id, question, session_id=session_id, options=options)
         )

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 from ..models import ChatFields, Message, Page, SessionFields
 from ..protocol import chats, converse, sessions
 from ..protocol.bulk import PAGE
-from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
+from ..protocol.checks import NOT_GIVEN, NotGiven, check_flag, to_delete
 from .paging import every
 from .resource import AsyncResource
 from .sessions import AsyncSession
@@ -49,7 +49,7 @@ class AsyncChat(ChatFields, AsyncResource):
         need a session to answer: one is made, and deleted when the answer is over. Read a stream to its end, or
         close it, or that session stays.
         """
-        if stream:
+        if check_flag("stream", stream):
             return await self._client._stream(
                 converse.ask_stream(self.id, question, session_id=None, options=kwargs)
             )

@@ -99,7 +99,7 @@ class AsyncDataSet(DataSetFields, AsyncKnowledge, AsyncIngest):
                 desc=desc,
                 id=id,
                 name=name,
-                keywords=keywords or None,
+                keywords=keywords,
                 create_time_from=create_time_from,
                 create_time_to=create_time_to,
                 ids=ids,

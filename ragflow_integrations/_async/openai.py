@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 
 from ..models import ChatCompletion, ChatCompletionChunk
 from ..protocol import openai
+from ..protocol.checks import check_flag
 from .calls import AsyncCalls
 from .stream import AsyncStream
 
@@ -76,7 +77,7 @@ class AsyncOpenAICalls(AsyncCalls):
             "metadata_condition": metadata_condition,
             "sampling": sampling,
         }
-        if stream:
+        if check_flag("stream", stream):
             return await self._client._stream(openai.chat_stream(chat_id, messages, **options))
         return await self._client._run(openai.chat(chat_id, messages, **options))
 
@@ -132,6 +133,6 @@ class AsyncOpenAICalls(AsyncCalls):
             "inputs": inputs,
             "options": options,
         }
-        if stream:
+        if check_flag("stream", stream):
             return await self._client._stream(openai.agent_stream(agent_id, messages, **more))
         return await self._client._run(openai.agent(agent_id, messages, **more))

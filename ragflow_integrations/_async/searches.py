@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 from ..models import Message, Page, SearchFields
 from ..protocol import searches
 from ..protocol.bulk import PAGE
+from ..protocol.checks import check_flag
 from .calls import AsyncCalls
 from .paging import every
 from .resource import AsyncResource
@@ -46,6 +47,7 @@ class AsyncSearch(SearchFields, AsyncResource):
         ``dataset_ids`` is for a search application that has no datasets of its own. Raises
         ``InvalidRequestError`` if neither says any, ``StreamInterruptedError`` when the answer breaks off.
         """
+        check_flag("stream", stream)
         answer = await self._client._stream(searches.ask_stream(self.id, question, dataset_ids))
         if stream:
             return answer

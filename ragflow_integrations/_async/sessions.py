@@ -10,6 +10,7 @@ from pydantic import PrivateAttr
 from ..models import Message, SessionFields
 from ..models.base import spelled
 from ..protocol import citing, converse, sessions
+from ..protocol.checks import check_flag
 from .resource import AsyncResource
 from .stream import AsyncStream
 
@@ -77,6 +78,6 @@ class AsyncSession(SessionFields, AsyncResource):
         with ``reasoning`` before v0.27.
         """
         options: dict[str, Any] = {"session_id": self.id, "options": kwargs}
-        if stream:
+        if check_flag("stream", stream):
             return await self._client._stream(converse.ask_stream(self._chat_id, question, **options))
         return await self._client._run(converse.ask(self._chat_id, question, **options))

@@ -10,7 +10,7 @@ from ..models import AgentFields, AgentMessage, AgentSessionFields, Model, Page
 from ..models.base import spelled
 from ..protocol import agents
 from ..protocol.bulk import PAGE
-from ..protocol.checks import NOT_GIVEN, NotGiven, check_id, to_delete
+from ..protocol.checks import NOT_GIVEN, NotGiven, check_flag, check_id, to_delete
 from .calls import Calls
 from .paging import every
 from .resource import Resource
@@ -279,7 +279,7 @@ def _ask(
     stream: bool,
     options: Mapping[str, Any],
 ) -> AgentMessage | Stream[AgentMessage]:
-    if stream:
+    if check_flag("stream", stream):
         return resource._client._stream(
             agents.ask_stream(agent_id, question, session_id=session_id, options=options)
         )

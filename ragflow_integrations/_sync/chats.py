@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 from ..models import ChatFields, Message, Page, SessionFields
 from ..protocol import chats, converse, sessions
 from ..protocol.bulk import PAGE
-from ..protocol.checks import NOT_GIVEN, NotGiven, to_delete
+from ..protocol.checks import NOT_GIVEN, NotGiven, check_flag, to_delete
 from .paging import every
 from .resource import Resource
 from .sessions import Session
@@ -50,7 +50,7 @@ class Chat(ChatFields, Resource):
         need a session to answer: one is made, and deleted when the answer is over. Read a stream to its end, or
         close it, or that session stays.
         """
-        if stream:
+        if check_flag("stream", stream):
             return self._client._stream(
                 converse.ask_stream(self.id, question, session_id=None, options=kwargs)
             )

@@ -98,7 +98,7 @@ class DataSet(DataSetFields, Knowledge, Ingest):
                 desc=desc,
                 id=id,
                 name=name,
-                keywords=keywords or None,
+                keywords=keywords,
                 create_time_from=create_time_from,
                 create_time_to=create_time_to,
                 ids=ids,

@@ -138,8 +138,10 @@ class Document(DocumentFields, Resource):
         if chunk_ids is not NOT_GIVEN:
             if ids is not NOT_GIVEN:
                 raise InvalidRequestError("ids, chunk_ids: give one of them, both are the ids of the chunks")
-            ids = chunk_ids
-        self._client._run(chunks.delete(self._dataset, self.id, to_delete("ids", ids, delete_all)))
+            wanted = to_delete("chunk_ids", chunk_ids, delete_all)
+        else:
+            wanted = to_delete("ids", ids, delete_all)
+        self._client._run(chunks.delete(self._dataset, self.id, wanted))
 
     @property
     def _dataset(self) -> str:

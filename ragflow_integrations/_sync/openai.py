@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 
 from ..models import ChatCompletion, ChatCompletionChunk
 from ..protocol import openai
+from ..protocol.checks import check_flag
 from .calls import Calls
 from .stream import Stream
 
@@ -77,7 +78,7 @@ class OpenAICalls(Calls):
             "metadata_condition": metadata_condition,
             "sampling": sampling,
         }
-        if stream:
+        if check_flag("stream", stream):
             return self._client._stream(openai.chat_stream(chat_id, messages, **options))
         return self._client._run(openai.chat(chat_id, messages, **options))
 
@@ -133,6 +134,6 @@ class OpenAICalls(Calls):
             "inputs": inputs,
             "options": options,
         }
-        if stream:
+        if check_flag("stream", stream):
             return self._client._stream(openai.agent_stream(agent_id, messages, **more))
         return self._client._run(openai.agent(agent_id, messages, **more))

@@ -11,6 +11,7 @@ from pydantic import PrivateAttr
 from ..models import Message, SessionFields
 from ..models.base import spelled
 from ..protocol import citing, converse, sessions
+from ..protocol.checks import check_flag
 from .resource import Resource
 from .stream import Stream
 
@@ -76,6 +77,6 @@ class Session(SessionFields, Resource):
         with ``reasoning`` before v0.27.
         """
         options: dict[str, Any] = {"session_id": self.id, "options": kwargs}
-        if stream:
+        if check_flag("stream", stream):
             return self._client._stream(converse.ask_stream(self._chat_id, question, **options))
         return self._client._run(converse.ask(self._chat_id, question, **options))

@@ -14,7 +14,7 @@ from ..models import AgentFields, AgentMessage, AgentSessionFields, Page
 from . import deletion
 from .agent_stream import AgentDecoder, answer
 from .bulk import PAGE
-from .checks import check_id, check_page, check_text, refuse
+from .checks import check_choice, check_flag, check_id, check_object, check_page, check_text, refuse
 from .envelope import envelope, payload
 from .paging import all_of
 from .reading import model, models, nothing, unexpected
@@ -46,8 +46,8 @@ def create(
     title: str, dsl: Mapping[str, Any], *, description: str | None, canvas_type: str | None, release: bool
 ) -> Flow[AgentFields]:
     """``POST /agents``; v0.24 does not say what it made, so that is looked up by its title."""
+    body = _canvas({"title": check_text("title", title), "dsl": dsl}, description, canvas_type, release)
     version = yield from server_version()
-    body = _canvas({"title": check_text("title", title), "dsl": dsl}, description, canvas_type)
     body |= _released(version, release)
     making = request("RAGFlow.create_agent", body=body)
     made = yield from answer_of(Call(making, payload))
@@ -59,11 +59,12 @@ def create(
 
 def get(agent_id: str) -> Flow[AgentFields]:
     """``GET /agents/{id}``; on v0.24 the list of the one."""
+    check_id("agent_id", agent_id)
     version = yield from server_version()
     if version >= Since.SINGLE_OBJECTS:
         wanted = request("RAGFlow.get_agent", version, agent_id=agent_id)
         return (yield from answer_of(Call(wanted, model(AgentFields))))
-    found = yield from answer_of(_page(version, id=check_id("agent_id", agent_id)))
+    found = yield from answer_of(_page(version, id=agent_id))
     return _first(found, f"agent_id={agent_id!r}")
 
 
@@ -72,8 +73,11 @@ def listing(
 ) -> Flow[Page[AgentFields]]:
     """``GET /agents``, only agents; an ``id`` or a ``title`` that no agent has is a ``NotFoundError``."""
     check_page(page, page_size)
+    order = _order(orderby, desc, "create_time", "update_time", "title")
+    _check_words(id=id, title=title)
+    if id:
+        check_id("id", id)
     version = yield from server_version()
-    order = {"orderby": orderby, "desc": desc}
     if not id and not title:
         return (yield from answer_of(_page(version, page=page, page_size=page_size, **order)))
     if id:
@@ -97,8 +101,9 @@ def update(
 ) -> Flow[None]:
     """``PUT /agents/{id}``: what is not sent stays as it is, except that servers empty ``canvas_type`` (from
     v0.25.1 on), and that v0.24 fails over a ``dsl`` without a title: both are looked up and sent along."""
+    check_id("agent_id", agent_id)
     body: dict[str, Any] = {} if title is None else {"title": check_text("title", title)}
-    body = _canvas(body if dsl is None else {**body, "dsl": dsl}, description, canvas_type)
+    body = _canvas(body if dsl is None else {**body, "dsl": dsl}, description, canvas_type, release)
     if not body and not release:
         raise InvalidRequestError("name at least one field to change: title, description, dsl or canvas_type")
     version = yield from server_version()
@@ -124,10 +129,12 @@ def create_session(agent_id: str, options: Mapping[str, Any]) -> Flow[AgentSessi
         unread,
         "no server reads it here; ask(inputs={name: value}) takes values for the Begin component",
     )
+    body = {name: value for name, value in options.items() if value is not None}
+    release = check_flag("release", body.pop("release", False))
+    _check_words(**body)
     yield from supported("create_session", options, {"name": Since.AGENT_SESSION_NAMES})
     version = yield from server_version()
-    body = {name: value for name, value in options.items() if value is not None}
-    body |= _released(version, bool(body.pop("release", False)))
+    body |= _released(version, release)
     params = query(user_id=body.pop("user_id", None))
     wanted = request("Agent.create_session", agent_id=agent_id, query=params, body=body)
     return (yield from answer_of(Call(wanted, _session)))
@@ -135,11 +142,12 @@ def create_session(agent_id: str, options: Mapping[str, Any]) -> Flow[AgentSessi
 
 def get_session(agent_id: str, session_id: str) -> Flow[AgentSessionFields]:
     """``GET /agents/{id}/sessions/{id}``; on v0.24 the list of the one."""
+    check_id("session_id", session_id)
     version = yield from server_version()
     if version >= Since.SINGLE_OBJECTS:
         wanted = request("Agent.get_session", version, agent_id=agent_id, session_id=session_id)
         return (yield from answer_of(Call(wanted, _session)))
-    found = yield from answer_of(sessions(agent_id, id=check_id("session_id", session_id)))
+    found = yield from answer_of(sessions(agent_id, id=session_id))
     return _first(found, f"session_id={session_id!r}")
 
 
@@ -155,9 +163,9 @@ def sessions(
 ) -> Call[Page[AgentSessionFields]]:
     """``GET /agents/{id}/sessions``, each without the state of its canvas, which is large."""
     check_page(page, page_size)
-    params = query(
-        page=page, page_size=page_size, orderby=orderby, desc=desc, id=id, user_id=user_id, dsl="false"
-    )
+    order = _order(orderby, desc, "create_time", "update_time")
+    _check_words(id=id, user_id=user_id)
+    params = query(page=page, page_size=page_size, **order, id=id, user_id=user_id, dsl="false")
     return Call(request("Agent.list_sessions", agent_id=agent_id, query=params), _session_page)
 
 
@@ -188,11 +196,9 @@ def ask_stream(
 
 def wrapped_inputs(inputs: Any) -> dict[str, Any]:
     """Each as ``{"type", "value"}``; v0.24 takes no plain values."""
-    if not isinstance(inputs, Mapping):
-        raise InvalidRequestError(f"inputs={inputs!r}: give the values by the names of the inputs")
     return {
-        str(name): dict(value) if isinstance(value, Mapping) else {"type": "line", "value": value}
-        for name, value in inputs.items()
+        name: dict(value) if isinstance(value, Mapping) else {"type": "line", "value": value}
+        for name, value in check_object("inputs", inputs, "{'name of an input': 'value'}").items()
     }
 
 
@@ -203,7 +209,10 @@ def _asking(
     if not isinstance(question, str):
         raise InvalidRequestError(f"question={question!r}: give a text; it may be empty if inputs say all")
     refuse(options, _OURS, "not an option, but set by the call itself")
+    check_id("agent_id", agent_id)
     body = {name: value for name, value in options.items() if value is not None}
+    for name in body.keys() & {"release", "return_trace"}:
+        check_flag(name, body[name])
     if "inputs" in body:
         body["inputs"] = wrapped_inputs(body["inputs"])
     if session_id is None and body.pop("release", False):
@@ -214,17 +223,32 @@ def _asking(
     if session_id is not None:
         body["session_id"] = check_id("session_id", session_id)
     if version >= Since.AGENT_IN_BODY:
-        body |= {"agent_id": check_id("agent_id", agent_id), "query": question, "stream": stream}
+        body |= {"agent_id": agent_id, "query": question, "stream": stream}
     else:
         body |= {"question": question, "stream": stream}
     return request(operation, version, agent_id=agent_id, body=body)
 
 
-def _canvas(fields: dict[str, Any], description: str | None, canvas_type: str | None) -> dict[str, Any]:
-    if "dsl" in fields and not isinstance(fields["dsl"], Mapping):
-        raise InvalidRequestError(f"dsl={fields['dsl']!r}: give the canvas as a dict")
+def _canvas(
+    fields: dict[str, Any], description: str | None, canvas_type: str | None, release: bool
+) -> dict[str, Any]:
+    if "dsl" in fields:
+        check_object("dsl", fields["dsl"])
+    check_flag("release", release)
+    _check_words(description=description, canvas_type=canvas_type)
     more = {"description": description, "canvas_type": canvas_type}
     return fields | {name: value for name, value in more.items() if value is not None}
+
+
+def _check_words(**given: Any) -> None:
+    """Each a text, if it is given."""
+    for name, value in given.items():
+        if value is not None:
+            check_text(name, value, empty=True)
+
+
+def _order(orderby: str, desc: bool, *fields: str) -> dict[str, Any]:
+    return {"orderby": check_choice("orderby", orderby, fields), "desc": check_flag("desc", desc)}
 
 
 def _released(version: Version, release: bool) -> dict[str, Any]:

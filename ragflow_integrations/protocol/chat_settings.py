@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import InvalidRequestError
 from ..models import Model
 from ..models.chat_settings import in_server_names
-from .checks import check_flag, check_ids, check_number, check_text
+from .checks import check_flag, check_ids, check_number, check_object, check_text
 from .versions import Since, Version
 
 __all__ = ["checked", "for_version"]
@@ -20,8 +20,9 @@ _SERVER = (
 )
 _EITHER = ("name", "description", "language", "dataset_ids", "prompt_type", "do_refer", "meta_data_filter")
 _OBJECTS = ("llm", "prompt", "llm_setting", "prompt_config", "meta_data_filter")
+_TEXTS = ("avatar", "icon", "description", "llm_id", "rerank_id")
 _FRACTIONS = ("similarity_threshold", "vector_similarity_weight", "keywords_similarity_weight")
-_CLASSES = {"llm": "LLM", "prompt": "Prompt"}
+_EXAMPLES = {"llm": "Chat.LLM(temperature=0.1)", "prompt": "Chat.Prompt(top_n=6)"}
 _LONGEST_NAME = 255
 
 
@@ -75,10 +76,9 @@ def _plain(name: str, value: Any) -> Any:
     """Objects as dicts; what is ``None`` inside ``Chat.LLM`` and ``Chat.Prompt`` is left as it is."""
     if name in ("llm", "prompt") and isinstance(value, Model):
         return value.model_dump(exclude_none=True)
-    if name in _OBJECTS and not isinstance(value, Mapping):
-        hint = f"{name}={value!r}: give a dict"
-        raise InvalidRequestError(f"{hint}, or Chat.{_CLASSES[name]}(…)" if name in _CLASSES else hint)
-    return dict(value) if name in _OBJECTS else value
+    if name in _OBJECTS:
+        return check_object(name, value, _EXAMPLES.get(name, ""))
+    return value if name not in _TEXTS or value is None else check_text(name, value, empty=True)
 
 
 def _check_name(name: Any) -> None:

@@ -99,7 +99,7 @@ def listing(
         "desc": check_flag("desc", desc),
         "id": None if id is None else check_id("id", id),
         "name": None if name is None else check_text("name", name),
-        "keywords": keywords,
+        "keywords": None if keywords is None else check_text("keywords", keywords, empty=True) or None,
         "owner_ids": None if owner_ids is None else check_ids("owner_ids", owner_ids),
     }
     return _supported_listing(params)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +10,18 @@ from ..errors import InvalidRequestError, NotFoundError
 from ..models import ChunkFields, ChunkPage, DocumentFields, Media
 from . import deletion, documents
 from .bulk import PAGE, in_batches
-from .checks import check_flag, check_id, check_ids, check_page, check_text, check_texts, check_update
+from .checks import (
+    check_flag,
+    check_id,
+    check_ids,
+    check_number,
+    check_object,
+    check_page,
+    check_text,
+    check_texts,
+    check_update,
+    shown,
+)
 from .envelope import payload
 from .reading import models, nothing, unexpected
 from .versions import Since, request, server_version, supported, to
@@ -37,9 +47,9 @@ def add(
     **more: Any,
 ) -> Flow[ChunkFields]:
     """``POST …/documents/{id}/chunks``; searchable when the answer is there."""
-    given = {"content": content, "important_keywords": important_keywords, "questions": questions, **more}
-    used = {name: value for name, value in given.items() if value is not None}
-    body = {name: value for name, value in _checked(used).items() if value}
+    used = {name: value for name, value in more.items() if value is not None}
+    given = {"content": content, "important_keywords": important_keywords, "questions": questions, **used}
+    body = {name: value for name, value in _checked(given).items() if value}
     made = request("Document.add_chunk", dataset_id=dataset_id, document_id=document_id, body=body)
     return _supported("add_chunk", body, Call(made, _added))
 
@@ -57,8 +67,8 @@ def listing(
     """``GET …/documents/{id}/chunks``."""
     check_page(page, page_size)
     given: dict[str, Any] = {}
-    if keywords:
-        given["keywords"] = check_text("keywords", keywords)
+    if keywords is not None and check_text("keywords", keywords, empty=True):
+        given["keywords"] = keywords
     if available is not None:
         given["available"] = str(check_flag("available", available)).lower()  # "True" is read as false
     if id is not None:
@@ -69,7 +79,7 @@ def listing(
 
 def get(dataset_id: str, document_id: str, chunk_id: str) -> Flow[ChunkFields]:
     """``GET …/documents/{id}/chunks?id=``; v0.24 gives chunks of other documents as well."""
-    call = _listed(dataset_id, document_id, id=check_id("id", chunk_id))
+    call = _listed(dataset_id, document_id, id=check_id("chunk_id", chunk_id))
     return (yield from ask(_of_document(call, document_id, chunk_id)))[0]
 
 
@@ -154,8 +164,9 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
             fields[name] = check_texts(name, fields[name])
     if "available" in fields:
         check_flag("available", fields["available"])
-    if "tag_feas" in fields and not isinstance(fields["tag_feas"], Mapping):
-        raise InvalidRequestError(f"tag_feas={fields['tag_feas']!r}: give a dict, e.g. {{'travel': 0.5}}")
+    if "tag_feas" in fields:
+        for name, weight in check_object("tag_feas", fields["tag_feas"], "{'travel': 0.5}").items():
+            check_number(f"tag_feas[{name!r}]", weight, 0)
     if "positions" in fields:
         fields["positions"] = _positions(fields["positions"])
     if "image_base64" in fields:
@@ -181,7 +192,7 @@ def _base64(image: Any) -> str:
     if isinstance(image, (bytes, bytearray)) and image:
         return b64encode(image).decode()
     if not isinstance(image, str) or not image.strip() or not _is_base64(image):
-        raise InvalidRequestError(f"image_base64={reprlib.repr(image)}: give an image as bytes, or in base64")
+        raise InvalidRequestError(f"image_base64={shown(image)}: give an image as bytes, or in base64")
     return image
 
 

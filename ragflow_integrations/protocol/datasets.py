@@ -6,11 +6,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ConflictError, InvalidRequestError, NotFoundError
+from ..errors import ConflictError, NotFoundError
 from ..models import DataSetFields, Page
 from . import deletion
 from .bulk import PAGE
-from .checks import check_choice, check_flag, check_id, check_ids, check_page, check_text, check_update
+from .checks import (
+    check_choice,
+    check_flag,
+    check_id,
+    check_ids,
+    check_object,
+    check_page,
+    check_text,
+    check_update,
+)
 from .cleanup import clean_up
 from .envelope import envelope
 from .metadata import checked_auto_metadata
@@ -35,6 +44,8 @@ def create(fields: Mapping[str, Any]) -> Flow[DataSetFields]:
     body = checked_settings({name: value for name, value in fields.items() if value is not None})
     if "auto_metadata_config" in body:
         body["auto_metadata_config"] = checked_auto_metadata(body["auto_metadata_config"])
+    if "ext" in body:
+        body["ext"] = check_object("ext", body["ext"])
     return _created(body)
 
 
@@ -85,7 +96,7 @@ def listing(
     filters = {
         "ids": None if ids is None else check_ids("ids", ids),
         "include_parsing_status": include_parsing_status,
-        "ext": None if ext is None else json.dumps(_checked_ext(ext)),
+        "ext": None if ext is None else json.dumps(check_object("ext", ext, "{'keywords': 'hand'}")),
     }
     if include_parsing_status is not None:
         check_flag("include_parsing_status", include_parsing_status)
@@ -106,12 +117,6 @@ def _supported_listing(
 ) -> Flow[Page[DataSetFields]]:
     yield from supported("list_datasets", filters, _LISTED_SINCE)
     return (yield from ask(call))
-
-
-def _checked_ext(ext: Any) -> dict[str, Any]:
-    if not isinstance(ext, Mapping):
-        raise InvalidRequestError(f"ext={ext!r}: give a dict, e.g. {{'keywords': 'hand'}}")
-    return dict(ext)
 
 
 def _created(body: dict[str, Any]) -> Flow[DataSetFields]:

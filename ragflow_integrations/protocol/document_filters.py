@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InvalidRequestError
-from .checks import check_choice, check_flag, check_id, check_ids, check_number, check_text, check_texts
+from .checks import (
+    check_choice,
+    check_flag,
+    check_id,
+    check_ids,
+    check_number,
+    check_object,
+    check_text,
+    check_texts,
+)
 from .conditions import checked_condition
 from .versions import Since
 
@@ -25,11 +34,16 @@ _FIRST_MILLISECOND = 10**11  # in 1973; less are seconds
 
 def checked_filters(given: Mapping[str, Any]) -> dict[str, Any]:
     """The filters that are given, for the query; what servers let one do to another is refused."""
-    used = {
-        name: value for name, value in given.items() if value is not None and (name not in _TIMES or value)
-    }
+    used = {name: value for name, value in given.items() if not _is_open(name, value)}
     _check_alone(used)
     return {name: _CHECKS[name](name, value) for name, value in used.items()}
+
+
+def _is_open(name: str, value: Any) -> bool:
+    """Whether it lets everything through."""
+    if name in _TIMES:
+        return type(value) is int and value == 0
+    return value is None or (name == "keywords" and value == "")
 
 
 def _check_alone(given: Mapping[str, Any]) -> None:
@@ -45,8 +59,8 @@ def _check_alone(given: Mapping[str, Any]) -> None:
 
 
 def _checked_values(metadata: Any) -> dict[str, list[str]]:
-    if not isinstance(metadata, Mapping) or not metadata:
-        raise InvalidRequestError(f"metadata={metadata!r}: give a dict, e.g. {{'author': ['Ann', 'Bob']}}")
+    if not check_object("metadata", metadata, "{'author': ['Ann', 'Bob']}"):
+        raise InvalidRequestError("metadata={}: give a dict, e.g. {'author': ['Ann', 'Bob']}")
     if "empty_metadata" in metadata:
         raise InvalidRequestError("metadata['empty_metadata']: give return_empty_metadata=True instead")
     rows = {name: [value] if isinstance(value, str) else value for name, value in metadata.items()}

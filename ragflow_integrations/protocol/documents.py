@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import re
-import reprlib
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOBase
@@ -17,7 +16,7 @@ from ..errors import InvalidRequestError, NotFoundError, PartialError
 from ..models import DocumentFields, Media, Model, Page
 from . import deletion
 from .bulk import PAGE
-from .checks import check_choice, check_flag, check_number, check_page, check_text, check_update
+from .checks import check_choice, check_flag, check_number, check_page, check_text, check_update, shown
 from .document_filters import SINCE, checked_filters
 from .envelope import payload
 from .paging import all_of
@@ -58,6 +57,10 @@ _CHANGED_SINCE = {"pipeline_id": Since.DOCUMENT_PIPELINES}
 
 def upload(dataset_id: str, documents: Iterable[Mapping[str, Any]]) -> Call[list[DocumentFields]]:
     """``POST /datasets/{id}/documents``, multipart; each document is ``{"display_name", "blob"}``."""
+    if not isinstance(documents, Iterable):
+        raise InvalidRequestError(
+            f"document_list={shown(documents)}: give a list of {{'display_name', 'blob'}}"
+        )
     parts = tuple(_part(index, document) for index, document in enumerate(documents))
     if not parts:
         raise InvalidRequestError("document_list=[]: give at least one {'display_name': …, 'blob': …}")
@@ -203,8 +206,7 @@ def checked_value(where: str, value: Any) -> Any:
 def _part(index: int, document: Mapping[str, Any]) -> FilePart:
     where = f"document_list[{index}]"
     if not isinstance(document, Mapping):
-        given = reprlib.repr(document)  # cut, since it may be a whole file
-        raise InvalidRequestError(f"{where}={given}: give a dict with 'display_name' and 'blob'")
+        raise InvalidRequestError(f"{where}={shown(document)}: give a dict with 'display_name' and 'blob'")
     name = check_text(f"{where}['display_name']", document.get("display_name", document.get("name")))
     blob: Any = document.get("blob")
     if isinstance(blob, (bytearray, memoryview)):

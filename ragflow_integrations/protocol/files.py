@@ -27,18 +27,17 @@ def listing(
     """``GET /files``: what is in a folder, the root if none is given."""
     check_page(page, page_size)
     parent = None if parent_id is None else check_id("parent_id", parent_id)
-    if keywords is not None and not isinstance(keywords, str):
-        raise InvalidRequestError(f"keywords={keywords!r}: give a text")
+    words = None if keywords is None else check_text("keywords", keywords, empty=True) or None
     order = {"orderby": check_choice("orderby", orderby, _ORDERS), "desc": check_flag("desc", desc)}
-    params = query(parent_id=parent, keywords=keywords or None, page=page, page_size=page_size, **order)
+    params = query(parent_id=parent, keywords=words, page=page, page_size=page_size, **order)
     return _listed(params, {"desc": None if desc else desc})
 
 
 def upload(gather: Any, parent_id: str | None) -> Flow[list[FileFields]]:
     """``POST /files``, multipart, a file a call; what is done when one fails stays."""
+    parent = () if parent_id is None else (_field("parent_id", check_id("parent_id", parent_id)),)
     sources: list[Source] = yield from work(gather)
     version = yield from server_version()
-    parent = () if parent_id is None else (_field("parent_id", check_id("parent_id", parent_id)),)
     found: list[FileFields] = []
     for source in sources:
         parts = (FilePart("file", source.name, source.content), *parent)

@@ -26,7 +26,7 @@ from ..errors import (
 from ..models import DocumentFields, UploadProgress
 from ..sources import Source
 from . import chunks, documents, parsing
-from .checks import check_ids
+from .checks import check_flag, check_ids
 from .cleanup import clean_up
 from .versions import Since, request, server_version
 from .wire import Call, FilePart, Flow, ask, work
@@ -56,6 +56,7 @@ def upload(
     ``InvalidRequestError`` if the server took some of the files or none.
     """
     parsing.check_waiting(timeout, interval)
+    check_flag("parse", parse)
     settings = _checked(settings)
     sources = yield from work(gather)
     found: list[DocumentFields] = []

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import NotFoundError, UnsupportedError
+from .checks import check_objects
 from .envelope import no_such_route, payload
 from .reading import unexpected
 from .versions import request
@@ -16,7 +17,7 @@ __all__ = ["operate"]
 
 def operate(dataset_id: str, operations: Sequence[Mapping[str, Any]]) -> Flow[list[Any]]:
     """``POST …/items``; done twice it is the same, but for the times of what was written."""
-    body = {"operations": [dict(each) for each in operations]}
+    body = {"operations": check_objects("operations", operations)}
     sent = request("DataSet.item_operations", dataset_id=dataset_id, body=body, idempotent=True)
     try:
         return (yield from ask(Call(sent, _answers(len(operations)))))

@@ -56,7 +56,7 @@ def create(name: str, memory_type: Sequence[str], embd_id: str, llm_id: str) -> 
 
 def update(memory_id: str, fields: Mapping[str, Any]) -> Call[MemoryFields]:
     """``PUT /memories/{id}``; ``permission``, as the reference calls it, is sent as ``permissions``."""
-    body = check_update(fields)
+    body = check_update(fields, argument="update_dict")
     if "permission" in body:
         if "permissions" in body:
             raise InvalidRequestError("permission, permissions: give one of them, both are the same")
@@ -115,9 +115,7 @@ def add_message(memory_id: str | Sequence[str], **fields: Any) -> Call[str]:
     for name in ("agent_id", "session_id"):
         body[name] = check_text(name, fields[name])
     for name in ("user_input", "agent_response", "user_id"):
-        if not isinstance(fields[name], str):
-            raise InvalidRequestError(f"{name}={fields[name]!r}: give a text")
-        body[name] = fields[name]
+        body[name] = check_text(name, fields[name], empty=True)
     return Call(request("RAGFlow.add_message", body=body), _said)
 
 
@@ -243,9 +241,7 @@ def _filter(name: str, value: Any) -> str | None:
 
 
 def _keywords(value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise InvalidRequestError(f"keywords={value!r}: give a text")
-    return value or None
+    return None if value is None else check_text("keywords", value, empty=True) or None
 
 
 def _memories(request: Request, response: Response) -> Page[MemoryFields]:

@@ -159,11 +159,14 @@ def _checked_row(where: str, row: Any, needed: Sequence[str]) -> dict[str, Any]:
 
 
 def _auto_fields(name: str, rows: Any) -> list[dict[str, Any]]:
-    plain = [each.model_dump(exclude_none=True) if isinstance(each, Model) else each for each in rows or ()]
-    fields = [_checked_row(f"{name}[{n}]", one, ("key", "type")) for n, one in _rows(name, plain)]
+    fields = [_checked_row(f"{name}[{n}]", _plain(one), ("key", "type")) for n, one in _rows(name, rows)]
     for n, field in enumerate(fields):
         check_choice(f"{name}[{n}]['type']", field["type"], _KINDS)
     return fields
+
+
+def _plain(row: Any) -> Any:
+    return row.model_dump(exclude_none=True) if isinstance(row, Model) else row
 
 
 def _summary(request: Request, response: Response) -> dict[str, MetadataField]:

@@ -63,6 +63,7 @@ def _chat(
     sampling: Mapping[str, Any],
 ) -> Flow[Request]:
     """``extra_body`` is a literal key of the body, which RAGFlow reads its own options from."""
+    check_id("chat_id", chat_id)
     if reference_metadata is not None and not reference:
         raise InvalidRequestError("reference_metadata needs reference=True: it is of the reference's chunks")
     extra: dict[str, Any] = {}
@@ -87,6 +88,7 @@ def _agent(
     inputs: Mapping[str, Any] | None,
     options: Mapping[str, Any],
 ) -> Flow[Request]:
+    check_id("agent_id", agent_id)
     refuse(
         options, _BREAK_AGENTS, "servers' OpenAI-compatible route for agents fails on it; Agent.ask takes it"
     )
@@ -97,7 +99,7 @@ def _agent(
         body["inputs"] = wrapped_inputs(inputs)
     version = yield from server_version()
     if version >= Since.AGENT_IN_BODY:
-        body |= {"agent_id": check_id("agent_id", agent_id), "openai-compatible": True}
+        body |= {"agent_id": agent_id, "openai-compatible": True}
     return request("RAGFlow.agent_completions", version, agent_id=agent_id, body=body)
 
 

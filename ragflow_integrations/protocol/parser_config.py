@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidRequestError
-from .checks import check_choice, check_number, check_text
+from .checks import check_choice, check_number, check_object, check_text
 
 __all__ = ["CHUNK_METHODS", "checked_parser_config", "checked_settings"]
 
@@ -67,9 +67,7 @@ def checked_parser_config(config: Any) -> dict[str, Any]:
     ``layout_recognize`` is a text; ``True`` and ``False``, as the reference has it, mean ``DeepDOC`` and
     ``Plain Text``.
     """
-    if not isinstance(config, Mapping):
-        raise InvalidRequestError(f"parser_config={config!r}: give a dict, e.g. {{'chunk_token_num': 256}}")
-    sent = dict(config)
+    sent = check_object("parser_config", config, "{'chunk_token_num': 256}")
     _check_numbers("parser_config", sent, _NUMBERS)
     if isinstance(sent.get("raptor"), Mapping):
         _check_numbers("parser_config.raptor", sent["raptor"], _RAPTOR_NUMBERS)
@@ -99,9 +97,7 @@ def _check_name(name: Any) -> None:
 def _check_length(name: str, value: Any, most: int) -> None:
     if value is None:
         return
-    if not isinstance(value, str):
-        raise InvalidRequestError(f"{name}={value!r}: give a text")
-    if len(value) > most:
+    if len(check_text(name, value, empty=True)) > most:
         raise InvalidRequestError(f"{name}={value[:20] + '…'!r}: give at most {most} characters")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -192,7 +193,7 @@ def _late(state: ParseProgress, timeout: float) -> RequestTimeoutError:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value < math.inf
 
 
 def _call(operation: str, dataset_id: str, ids: Sequence[str]) -> Call[None]:

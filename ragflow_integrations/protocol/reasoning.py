@@ -44,7 +44,7 @@ class Splitter:
 
     def __init__(self) -> None:
         self.held = ""
-        self._to_come = _TAGS
+        self._to_come: tuple[tuple[str, str], ...] = _TAGS
         self._closing = ""  # the tag that ends the reasoning which the text is in
 
     def feed(self, text: str, *, last: bool = False) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import InvalidRequestError
 from ..models import Message, Page, SearchFields
-from .checks import check_choice, check_flag, check_ids, check_page, check_text, check_update
+from .checks import check_choice, check_flag, check_ids, check_object, check_page, check_text, check_update
 from .converse import AnswerDecoder
 from .envelope import payload
 from .reading import model, models, nothing, unexpected
@@ -27,7 +27,7 @@ def create(name: str, description: str | None) -> Flow[SearchFields]:
     """``POST /searches``, whose answer is an id alone."""
     body = {"name": _name(name, _LONGEST_NAME)}
     if description is not None:
-        body["description"] = _text("description", description)
+        body["description"] = check_text("description", description, empty=True)
     return _created(body)
 
 
@@ -47,7 +47,7 @@ def listing(
     """``GET /searches``; their configuration is not listed."""
     check_page(page, page_size)
     order = {"orderby": check_choice("orderby", orderby, _ORDERS), "desc": check_flag("desc", desc)}
-    words = None if keywords is None else _text("keywords", keywords) or None
+    words = None if keywords is None else check_text("keywords", keywords, empty=True) or None
     params = query(page=page, page_size=page_size, keywords=words, **order)
     return to("RAGFlow.list_searches", _page, query=params)
 
@@ -57,8 +57,7 @@ def update(search_id: str, fields: Mapping[str, Any]) -> Flow[SearchFields]:
     body = {"search_config": {}, **check_update(fields)}
     if "name" in body:
         _name(body["name"], _LONGEST_NEW_NAME)
-    if not isinstance(body["search_config"], Mapping):
-        raise InvalidRequestError(f"search_config={body['search_config']!r}: give a dict")
+    check_object("search_config", body["search_config"])
     return _updated(search_id, body)
 
 
@@ -93,12 +92,6 @@ def _name(name: Any, longest: int) -> str:
     if len(check_text("name", name).encode()) > longest:
         raise InvalidRequestError(f"name={name!r}: servers take {longest} bytes at most")
     return str(name)
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise InvalidRequestError(f"{name}={value!r}: give a text")
-    return value
 
 
 def _id(request: Request, response: Response) -> str:

@@ -350,8 +350,13 @@ def request(
     return Request(chosen.method, path, query, body, files, idempotent, operation, chosen.path)
 
 
+_NO_IDS = {"query", "body", "files", "idempotent"}
+
+
 def to(operation: str, read: Reader[T], **rest: Any) -> Flow[T]:
     """The flow of a call whose route depends on the server's version and whose answer does not."""
+    for name in rest.keys() - _NO_IDS:  # before the server is asked for its version
+        check_id(name, rest[name])
     version = yield from server_version()
     return (yield from ask(Call(request(operation, version, **rest), read)))
 
