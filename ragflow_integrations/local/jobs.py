@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ from .problems import InUse, Problem, Refused
 from .store import Row, Store, row, scalar
 from .worker import Worker
 
-__all__ = ["Parser", "start", "stop"]
+__all__ = ["Parser", "Untold", "start", "stop"]
 
 _log = logging.getLogger(__name__)
 _BATCH = 64  # chunks embedded between two looks at whether the job was cancelled
@@ -35,6 +37,7 @@ _PART = 128  # chunks stored in one transaction
 _PAUSE = 0.001  # seconds between two of them, for others to take their turn
 _TELL = 0.3  # seconds between two reports of a document's progress
 _READ, _EMBEDDED = 0.4, 0.9  # progress when the file is read, and when its chunks have their vectors
+_STOPPABLE = 3.0  # seconds for which the end of a parsing can be taken back, while nobody has been told of it
 _LEFT = "SELECT EXISTS (SELECT 1 FROM chunk WHERE document_id = ? AND place IS NOT NULL)"
 _NEXT = (  # the renamed documents, which have no id there, come first
     "SELECT NULL AS id, document_id FROM renamed UNION ALL SELECT id, document_id FROM job ORDER BY id LIMIT 1"
@@ -68,23 +71,53 @@ def start(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str]) -> N
         )
 
 
-def stop(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str]) -> None:
-    """Cancel documents that are queued or being parsed."""
+def stop(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str], untold: Untold) -> None:
+    """Cancel documents that are queued or being parsed, or whose end nobody has been told of."""
     for document_id in document_ids:
         document = documents.get(db, tenant_id, document_id)
         db.execute("DELETE FROM job WHERE document_id = ?", (document_id,))
-        if not db.changes():
+        if not db.changes() and not untold.takes_back(document_id):
             raise Refused("Can't stop parsing document that has not started or already completed")
         chunks.delete_parsed(db, document)
         said = f"{document['progress_msg']}\n{_line('Task stopped by user.')}"
         _set(db, document_id, run="CANCEL", progress=0.0, progress_msg=said)
 
 
+class Untold:
+    """The documents whose parsing ended a moment ago, and that nobody has been shown since.
+
+    A server takes seconds for a document that is parsed here at once, and who stops what he has just started expects
+    it to stop. As long as nobody has seen it ``DONE``, nobody can tell that the stop came too late: it has not.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ended: dict[str, float] = {}
+
+    def add(self, document_id: str) -> None:
+        """Its parsing ends now."""
+        now = time.monotonic()
+        with self._lock:
+            self._ended = {each: ended for each, ended in self._ended.items() if now - ended < _STOPPABLE}
+            self._ended[document_id] = now
+
+    def told(self, document_id: str) -> None:
+        """Somebody is shown it as it is."""
+        with self._lock:
+            self._ended.pop(document_id, None)
+
+    def takes_back(self, document_id: str) -> bool:
+        """Whether it can still be stopped."""
+        with self._lock:
+            return time.monotonic() - self._ended.pop(document_id, -math.inf) < _STOPPABLE
+
+
 class Parser:
     """Works the queue off, and has the index follow documents that were renamed."""
 
     def __init__(self, store: Store, models: Models) -> None:
-        self._tools = _Tools(store, models, ParserProcess())
+        self.untold = Untold()
+        self._tools = _Tools(store, models, ParserProcess(), self.untold)
         self._worker = Worker(store, "parser", _NEXT, self._do)
 
     def wake(self) -> None:
@@ -114,6 +147,7 @@ class _Tools:
     store: Store
     models: Models
     process: ParserProcess
+    untold: Untold
 
 
 class _Task:
@@ -212,8 +246,7 @@ class _Task:
         if found["name"] != name:
             renaming.mark(db, self._document, name, found["name"])
         self._lines.append(_line(f"Task done ({time.monotonic() - self._begun:.2f}s)"))
-        self._set(db, run="DONE", progress=1.0)
-        db.execute("DELETE FROM job WHERE id = ?", (self._job,))
+        self._end(db, run="DONE", progress=1.0)
 
     def _clear(self) -> None:
         """Delete what an earlier parsing of this job has left behind when its process ended."""
@@ -227,10 +260,14 @@ class _Task:
             with self._store.write() as db:
                 chunks.delete_parsed(db, self._row(db))
                 self._lines.append(_line(f"[ERROR]{reason}"))
-                self._set(db, run="FAIL", progress=-1.0)
-                db.execute("DELETE FROM job WHERE id = ?", (self._job,))
+                self._end(db, run="FAIL", progress=-1.0)
         except _Cancelled:
             return
+
+    def _end(self, db: apsw.Connection, **values: Any) -> None:
+        self._set(db, **values)
+        db.execute("DELETE FROM job WHERE id = ?", (self._job,))
+        self._tools.untold.add(self._document)  # nobody can stop it before this transaction ends
 
     def _row(self, db: apsw.Connection) -> Row:
         """The document as it is now; ``_Cancelled`` if it is no longer this job's."""

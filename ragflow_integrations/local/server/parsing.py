@@ -14,6 +14,7 @@ from .envelope import AUTHENTICATION, EXCEPTION, Fail, answered, succeeded
 __all__ = [
     "ROUTES",
     "cancel",
+    "cancel_in_turn",
     "counted",
     "document_ids",
     "ingest",
@@ -43,12 +44,8 @@ def start_chunking(call: Call) -> Response:
 
 def stop_chunking(call: Call) -> Response:
     """``DELETE /datasets/{id}/chunks``."""
-    ids, repeated = document_ids(call)
-    known, unknown = split(call, ids)
-    if unknown:
-        raise Fail(f"you don't own the document {unknown[0]}")
-    cancel(call, known, Fail(_CANNOT_STOP, data={"error_code": "DOC_STOP_PARSING_INVALID_STATE"}))
-    return counted(known, repeated)
+    refusal = Fail(_CANNOT_STOP, data={"error_code": "DOC_STOP_PARSING_INVALID_STATE"})
+    return cancel_in_turn(call, "you don't own the document {}", refusal)
 
 
 def parse(call: Call) -> Response:
@@ -85,7 +82,7 @@ def ingest(call: Call) -> Response:
     if not isinstance(ids, list) or run not in ("1", "2"):
         raise Fail("`doc_ids` should be a list and `run` 1 (start) or 2 (cancel)", EXCEPTION, data=None)
     ids = list(dict.fromkeys(map(str, ids)))
-    rows = [row for each in ids if (row := call.engine.get_document(each)) is not None]
+    rows = [row for each in ids if (row := call.engine.find_document(each)) is not None]
     if len(rows) < len(ids):
         raise Fail("no authorization", AUTHENTICATION, data=None)
     if run == "1":
@@ -94,6 +91,17 @@ def ingest(call: Call) -> Response:
     refusal = Fail("Cannot cancel a task that is not in RUNNING status", data=None)
     cancel(call, [row for row in rows if row["run"] != "CANCEL"], refusal)
     return succeeded(True)
+
+
+def cancel_in_turn(call: Call, unknown: str, refusal: Fail) -> Response:
+    """Stop the body's documents in turn, as RAGFlow does, up to one that is ``unknown`` or cannot be stopped."""
+    ids, repeated = document_ids(call)
+    known = {row["id"]: row for row in split(call, ids)[0]}
+    for identifier in ids:
+        if identifier not in known:
+            raise Fail(unknown.format(identifier))
+        cancel(call, [known[identifier]], refusal)
+    return counted(list(known.values()), repeated)
 
 
 def cancel(call: Call, documents: list[Row], refusal: Fail) -> None:
@@ -120,7 +128,7 @@ def document_ids(call: Call, kind: type = object) -> tuple[list[str], list[str]]
 
 def split(call: Call, ids: list[str]) -> tuple[list[Row], list[str]]:
     """The documents of the dataset of the path that are known, and the other ids."""
-    found = {identifier: call.engine.get_document(identifier) for identifier in ids}
+    found = {identifier: call.engine.find_document(identifier) for identifier in ids}
     known = [
         row for row in found.values() if row is not None and row["dataset_id"] == call.path["dataset_id"]
     ]

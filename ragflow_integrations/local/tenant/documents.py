@@ -43,10 +43,14 @@ class DocumentCalls(Part):
 
     def get_document(self, document_id: str) -> Row | None:
         """One document, or None."""
-        with self._shared.store.read() as db:
-            found = or_none(documents.get, db, self.tenant_id, document_id)
+        found = self.find_document(document_id)
         self._see_to([found] if found else [])
         return found
+
+    def find_document(self, document_id: str) -> Row | None:
+        """One document, or None, which its owner is not shown."""
+        with self._shared.store.read() as db:
+            return or_none(documents.get, db, self.tenant_id, document_id)
 
     def read_document(self, document_id: str) -> bytes:
         """The bytes of a document's file."""
@@ -101,6 +105,6 @@ class DocumentCalls(Part):
         self._shared.parser.wake()
 
     def stop_parsing(self, document_ids: Sequence[str]) -> None:
-        """Cancel documents that are queued or being parsed; ``Refused`` if one is neither."""
+        """Cancel documents that are queued or being parsed, as far as anyone has been shown; else ``Refused``."""
         with self._shared.store.write() as db:
-            jobs.stop(db, self.tenant_id, document_ids)
+            jobs.stop(db, self.tenant_id, document_ids, self._shared.parser.untold)

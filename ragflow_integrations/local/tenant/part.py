@@ -40,9 +40,11 @@ class Part:
         return self._shared.models
 
     def _see_to(self, listed: Sequence[Row]) -> None:
-        """Have what is queued parsed: the process that queued it may be gone by now."""
+        """Have what is queued parsed: the process that queued it may be gone by now; what has ended is told."""
         if any(document["run"] == "RUNNING" for document in listed):
             self._shared.parser.wake()
+        for document in listed:
+            self._shared.parser.untold.told(document["id"])
 
 
 def or_none(get: Callable[..., Row], *args: Any, **options: Any) -> Row | None:

@@ -30,12 +30,8 @@ def start(call: Call) -> Response:
 
 def stop(call: Call) -> Response:
     """``DELETE /datasets/{id}/chunks``."""
-    ids, repeated = parsing.document_ids(call)
-    known, unknown = parsing.split(call, ids)
-    if unknown:
-        raise Fail(f"You don't own the document {unknown[0]}.")
-    parsing.cancel(call, known, Fail("Can't stop parsing document with progress at 0 or 1"))
-    return parsing.counted(known, repeated)
+    refusal = Fail("Can't stop parsing document with progress at 0 or 1")
+    return parsing.cancel_in_turn(call, "You don't own the document {}.", refusal)
 
 
 def summarize(call: Call) -> Response:
