@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
 
 import apsw
@@ -81,11 +82,19 @@ def method_of(name: str, default: str) -> str:
 
 
 def add(
-    db: apsw.Connection, tenant_id: str, dataset: Row, name: str, data: bytes | None, *, folder: str = ""
+    db: apsw.Connection,
+    tenant_id: str,
+    dataset: Row,
+    name: str,
+    data: bytes | None,
+    *,
+    folder: str = "",
+    parser_config: Mapping[str, Any] = MappingProxyType({}),
 ) -> Row:
     """A new document, not parsed yet; a name that is taken becomes ``stem(1).suffix``.
 
-    Without ``data`` it is virtual: it has no file. ``folder`` only shows in its ``location``.
+    Without ``data`` it is virtual: it has no file. ``folder`` only shows in its ``location``; ``parser_config`` goes
+    over the dataset's.
     """
     name = free_name(name, lambda name: _is_taken(db, dataset["id"], name))
     contents = data or b""
@@ -100,7 +109,7 @@ def add(
         "content_hash": "" if data is None else blake2b(contents, digest_size=16).hexdigest(),
         "sha256": blobs.store(db, contents),
         "chunk_method": dataset["chunk_method"] if data is None else method_of(name, dataset["chunk_method"]),
-        "parser_config_json": dumped(dataset["parser_config"]),
+        "parser_config_json": dumped({**dataset["parser_config"], **parser_config}),
         "create_time": now_ms(),
     }
     return _inserted(db, tenant_id, values)

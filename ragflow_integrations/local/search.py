@@ -8,6 +8,7 @@ the order of the windows should be the order of the results.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -18,7 +19,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from . import chunks, documents, parents
+from . import chunks, documents, parents, tags
 from .fields import dumped
 from .index import match
 from .matrix import Matrices, Matrix, Numbers, Vectors
@@ -91,7 +92,8 @@ def window(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: Vec
 
 def page(db: apsw.Connection, query: Retrieval, found: Sequence[Row]) -> Retrieved:
     """The page of a window, by RAGFlow's mixed similarity."""
-    ranked = _ranked(query, found, _pageranks(db, query))
+    asked = tags.of_question(db, query.dataset_ids, analyse(query.question).terms)
+    ranked = _ranked(query, found, _pageranks(db, query), asked)
     start = (query.page - 1) * query.page_size % _window_size(query)
     highlighted = analyse(query.question) if query.highlight else None
     shown = [_wire(each, highlighted) for each in ranked[start : start + query.page_size]]
@@ -135,6 +137,7 @@ def _candidates(
         for dataset_id, rank in _pageranks(db, query).items()
     ]
     numbers, cosines, scores = (np.concatenate(each) for each in zip(*found, strict=True))
+    scores += _by_tags(db, query, analysed, numbers)
     best = np.argpartition(-scores, query.top_k)[: query.top_k] if len(scores) > query.top_k else slice(None)
     numbers, cosines, scores = numbers[best], cosines[best], scores[best]
     order = np.lexsort((numbers, -scores))
@@ -145,6 +148,22 @@ def _pageranks(db: apsw.Connection, query: Retrieval) -> dict[str, int]:
     """What the datasets' settings add to the similarity of each of their chunks, as in RAGFlow."""
     sql = "SELECT settings_json ->> 'pagerank' FROM dataset WHERE id = ?"
     return {each: scalar(db, sql, (each,)) or 0 for each in query.dataset_ids}
+
+
+def _by_tags(db: apsw.Connection, query: Retrieval, analysed: Query, numbers: Numbers) -> Scores:
+    """What the question's tags add to these chunks."""
+    gained = np.zeros(len(numbers))
+    if not (asked := tags.of_question(db, query.dataset_ids, analysed.terms)):
+        return gained
+    sql = (
+        "SELECT row, tag_features_json FROM chunk WHERE dataset_id IN (SELECT value FROM json_each(?))"
+        " AND tag_features_json <> '{}'"
+    )
+    stored = {row: json.loads(text) for row, text in db.execute(sql, (dumped(list(query.dataset_ids)),))}
+    for place, number in enumerate(numbers.tolist()):
+        if number in stored:
+            gained[place] = tags.closeness(asked, stored[number])
+    return gained
 
 
 def _in_dataset(
@@ -237,14 +256,19 @@ def _scored(db: apsw.Connection, analysed: Query, numbers: Numbers, cosines: Vec
     return found
 
 
-def _ranked(query: Retrieval, found: Sequence[Row], pageranks: Mapping[str, int]) -> list[Row]:
-    """What is over the threshold, best first, with its ``similarity``."""
+def _ranked(
+    query: Retrieval, found: Sequence[Row], pageranks: Mapping[str, int], asked: Mapping[str, int]
+) -> list[Row]:
+    """What is over the threshold, best first, with its ``similarity``; ``asked`` are the question's tags."""
     weight = query.vector_similarity_weight
     threshold = query.similarity_threshold if weight > 0 else 0.0
     mixed = []
     for each in found:
         score = similarity(each["term_similarity"], each["vector_similarity"], weight)
-        mixed.append({**each, "similarity": score + pageranks[each["dataset_id"]]})
+        score += pageranks[each["dataset_id"]]
+        if asked:
+            score += tags.closeness(asked, json.loads(each["tag_features_json"]))
+        mixed.append({**each, "similarity": score})
     kept = [each for each in mixed if each["similarity"] >= threshold]
     return sorted(kept, key=lambda each: (-each["similarity"], each["row"]))
 

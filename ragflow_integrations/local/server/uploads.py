@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO, Literal
 
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -43,7 +45,7 @@ def upload(call: Call) -> Response:
         raise _refused_page(call)
     if kind != "local":
         raise Fail('`type` must be one of "local", "web", or "empty".', ARGUMENT)
-    added, refused = add_uploads(call, uploads(call))
+    added, refused = add_uploads(call, uploads(call), _columns(call))
     as_stored = call.query.get("return_raw_files", "false").lower() == "true"
     documents = [uploaded(row) for row in added]
     if as_stored:
@@ -76,7 +78,9 @@ def uploads(call: Call) -> list[tuple[str, BinaryIO]]:
     return found
 
 
-def add_uploads(call: Call, files: Iterable[tuple[str, BinaryIO]]) -> tuple[list[Row], list[str]]:
+def add_uploads(
+    call: Call, files: Iterable[tuple[str, BinaryIO]], parser_config: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[list[Row], list[str]]:
     """Add the files to the dataset of the path: the new documents, and a line for each file that is refused."""
     folder = _folder(str(call.form.get("parent_path") or "") if call.form is not None else "")
     added, refused = [], []
@@ -84,8 +88,25 @@ def add_uploads(call: Call, files: Iterable[tuple[str, BinaryIO]]) -> tuple[list
         if kind_of(name) == "other":
             refused.append(f"{name}: {_NO_SUPPORT}")
         else:
-            added.append(call.engine.add_document(call.path["dataset_id"], name, file.read(), folder=folder))
+            settings: Row = {"folder": folder, "parser_config": parser_config}
+            added.append(call.engine.add_document(call.path["dataset_id"], name, file.read(), **settings))
     return added, refused
+
+
+class _Columns(BaseModel):
+    table_column_mode: Literal["auto", "manual"] | None = None
+    table_column_roles: dict[str, Literal["indexing", "metadata", "both"]] | None = None
+
+
+def _columns(call: Call) -> Row:
+    """How the columns of tables are read, by the form's ``parser_config``; RAGFlow passes anything else in it over."""
+    given = call.form.get("parser_config") if call.form is not None else None
+    if not isinstance(given, str):
+        return {}
+    try:
+        return _Columns.model_validate_json(given).model_dump(exclude_unset=True)
+    except ValidationError:
+        return {}
 
 
 def _add_empty(call: Call) -> Response:

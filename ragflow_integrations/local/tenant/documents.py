@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Unpack
 
 from .. import datasets, documents, jobs, renaming
@@ -16,14 +17,25 @@ __all__ = ["DocumentCalls"]
 class DocumentCalls(Part):
     """The calls about documents."""
 
-    def add_document(self, dataset_id: str, name: str, data: bytes | None, *, folder: str = "") -> Row:
+    def add_document(
+        self,
+        dataset_id: str,
+        name: str,
+        data: bytes | None,
+        *,
+        folder: str = "",
+        parser_config: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Row:
         """Store a file, not parsed yet; a name that is taken becomes ``stem(1).suffix``.
 
-        Without ``data`` the document is virtual: it has no file. ``folder`` only shows in its ``location``.
+        Without ``data`` the document is virtual: it has no file. ``folder`` only shows in its ``location``;
+        ``parser_config`` goes over the dataset's.
         """
         with self._shared.store.write() as db:
             dataset = datasets.get(db, self.tenant_id, dataset_id)
-            return documents.add(db, self.tenant_id, dataset, name, data, folder=folder)
+            return documents.add(
+                db, self.tenant_id, dataset, name, data, folder=folder, parser_config=parser_config
+            )
 
     def list_documents(self, dataset_id: str, **filters: Unpack[documents.Filters]) -> tuple[list[Row], int]:
         """One page of a dataset's documents and how many fit: ``page page_size orderby desc``.

@@ -45,6 +45,27 @@ async def test_upload_keeps_what_can_be_read(api: Api) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ('{"table_column_mode": "manual", "chunk_token_num": 7}', {"table_column_mode": "manual"}),
+        ('{"table_column_roles": {"a": "metadata"}}', {"table_column_roles": {"a": "metadata"}}),
+        ('{"table_column_mode": "sideways"}', {}),
+        ("[1]", {}),
+        ("{", {}),
+    ],
+)
+async def test_an_upload_says_how_columns_are_read(api: Api, given: str, taken: Json) -> None:
+    """Of ``parser_config`` in the form only that is taken, as on v0.27; the rest is the dataset's."""
+    dataset = await api.dataset()
+    path = f"/datasets/{dataset}/documents"
+    plain, told = [
+        (await api("POST", path, files={"file": ("a.csv", b"a,b")}, data=form))["data"][0]["parser_config"]
+        for form in ({}, {"parser_config": given})
+    ]
+    assert told == plain | taken
+
+
 @pytest.mark.parametrize("name", ["a.txt", "Über uns.txt", 'say "hi".txt', "中文.md"])
 async def test_download_is_the_file(api: Api, name: str) -> None:
     """A download has the file's bytes and carries its name, so that it cannot be taken for an error."""

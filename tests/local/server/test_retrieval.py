@@ -299,3 +299,41 @@ async def test_pagerank(api: Api) -> None:
     assert [first["dataset_id"], second["dataset_id"]] == ids[::-1]
     assert 3 < first["similarity"] < 4
     assert first["term_similarity"] < 1
+
+
+async def test_tags_weigh(api: Api) -> None:
+    """A dataset that takes its tags from another: chunks with the question's tags gain ten times the cosine of both."""
+    words, asked, other = [await api.dataset(name) for name in ("words", "asked", "other")]
+    tagged = await api.document(words, "tags.txt")
+    for text, tags in (("the harbour and its ships", ["sea", "v1.2"]), ("a green cheese", ["food"])):
+        chunk = {"content": text, "tag_kwd": tags}
+        assert (await api("POST", f"/datasets/{words}/documents/{tagged}/chunks", chunk))["code"] == 0
+    document = await api.document(asked)
+    chunks = f"/datasets/{asked}/documents/{document}/chunks"
+    for text, features in (
+        ("Which harbour? None.", {}),
+        ("Atlantis has a harbour.", {"sea": 2, "v1_2": 2}),
+        ("A harbour in a story.", {"food": 1}),
+        ("Harbour food.", {"sea": 1, "food": 1}),
+    ):
+        chunk = {"content": text} | ({"tag_feas": features} if features else {})
+        assert (await api("POST", chunks, chunk))["code"] == 0
+    question = {"question": "harbour", "dataset_ids": [asked], "vector_similarity_weight": 0}
+
+    async def similarities() -> dict[str, float]:
+        answer = await api("POST", "/retrieval", question)
+        return {chunk["content"]: chunk["similarity"] for chunk in answer["data"]["chunks"]}
+
+    before = await similarities()
+    assert (await api("PUT", f"/datasets/{asked}", {"parser_config": {"tag_kb_ids": [words]}}))["code"] == 0
+    after = await similarities()
+    assert next(iter(after)) == "Atlantis has a harbour."
+    gained = {text: round(after[text] - before[text], 6) for text in before}
+    assert gained == {
+        "Which harbour? None.": 0,
+        "Atlantis has a harbour.": 10,  # the question's tags are sea and v1.2, with a weight of 1 each
+        "A harbour in a story.": 0,
+        "Harbour food.": 5,  # 10 * 1 / (sqrt(2) * sqrt(2))
+    }
+    assert (await api("PUT", f"/datasets/{asked}", {"parser_config": {"tag_kb_ids": [other]}}))["code"] == 0
+    assert await similarities() == before
