@@ -10,7 +10,7 @@ from ragflow_integrations import AsyncRAGFlow, DataSet, UnsupportedError
 from ragflow_integrations.adapting import Flow, ask
 
 from ._langgraph import BaseStore, GetOp, Item, ListNamespacesOp, Op, PutOp, SearchItem, SearchOp
-from ._selecting import fits, namespaces_for
+from ._selecting import fits, namespaces_for, prefix_of
 
 __all__ = ["Kept", "kept_by"]
 
@@ -91,7 +91,7 @@ def _operation(op: Op) -> Row:
         case SearchOp():
             return _listing(op.namespace_prefix, op.limit, op.offset)
         case ListNamespacesOp():
-            return {"op": "namespaces", "prefix": []}
+            return {"op": "namespaces", "prefix": list(prefix_of(op))}
 
 
 def _listing(prefix: tuple[str, ...], limit: int, offset: int) -> Row:

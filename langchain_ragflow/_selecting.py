@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from ragflow_integrations import InvalidRequestError
 
 from ._langgraph import ListNamespacesOp, MatchCondition
 
-__all__ = ["check_filter", "check_page", "fits", "namespaces_for"]
+__all__ = ["check_filter", "check_page", "fits", "namespaces_for", "prefix_of"]
 
 Namespace = tuple[str, ...]
 
@@ -52,16 +52,23 @@ def namespaces_for(wanted: ListNamespacesOp, known: Iterable[Namespace]) -> list
     """Those that meet all conditions, cut to the depth, sorted, and of these a page."""
     check_page(wanted.limit, wanted.offset)
     conditions = wanted.match_conditions or ()
+    for condition in conditions:
+        if condition.match_type not in ("prefix", "suffix"):
+            raise InvalidRequestError(f"match_type={condition.match_type!r}: give 'prefix' or 'suffix'")
     found = [one for one in known if all(_meets(one, condition) for condition in conditions)]
     if wanted.max_depth is not None:
         found = [*{one[: wanted.max_depth] for one in found}]
     return list(islice(sorted(found), wanted.offset, wanted.offset + wanted.limit))
 
 
+def prefix_of(wanted: ListNamespacesOp) -> Namespace:
+    """The namespace that all which meet its conditions are below."""
+    paths = [one.path for one in wanted.match_conditions or () if one.match_type == "prefix"]
+    return max((tuple(takewhile("*".__ne__, path)) for path in paths), key=len, default=())
+
+
 def _meets(namespace: Namespace, condition: MatchCondition) -> bool:
     path = tuple(condition.path)
-    if condition.match_type not in ("prefix", "suffix"):
-        raise InvalidRequestError(f"match_type={condition.match_type!r}: give 'prefix' or 'suffix'")
     if len(namespace) < len(path):
         return False
     part = (

@@ -15,10 +15,26 @@ from ._client import STRICT
 from ._run import called_with
 from ._search import Searching
 
-__all__ = ["RAGFlowRetriever"]
+__all__ = ["InARun", "RAGFlowRetriever"]
 
 
-class RAGFlowRetriever(Searching, BaseRetriever):
+class InARun(BaseRetriever):
+    """A retriever whose calls have their config for functions given as ``scope=``."""
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
+        """The best documents for a question; ``kwargs`` are search fields, for this call only."""
+        with called_with(config):
+            return super().invoke(input, config, **kwargs)
+
+    async def ainvoke(
+        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> list[Document]:
+        """The best documents for a question; ``kwargs`` are search fields, for this call only."""
+        with called_with(config):
+            return await super().ainvoke(input, config, **kwargs)
+
+
+class RAGFlowRetriever(Searching, InARun):
     """Finds the chunks of RAGFlow datasets that fit a question best, best first.
 
         retriever = RAGFlowRetriever(dataset_names=["handbook"], k=3)
@@ -34,18 +50,6 @@ class RAGFlowRetriever(Searching, BaseRetriever):
     """
 
     model_config = STRICT
-
-    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
-        """The best documents for a question; ``kwargs`` are search fields, for this call only."""
-        with called_with(config):
-            return super().invoke(input, config, **kwargs)
-
-    async def ainvoke(
-        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> list[Document]:
-        """The best documents for a question; ``kwargs`` are search fields, for this call only."""
-        with called_with(config):
-            return await super().ainvoke(input, config, **kwargs)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **search: Any

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Self
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
 from ragflow_integrations import (
     ChunkFields,
@@ -22,6 +22,7 @@ from ._convert import document
 from ._datasets import OnOneDataset
 from ._records import all_ours, read, records, restored, versions
 from ._search import with_metadata
+from .retrievers import InARun
 
 __all__ = ["RAGFlowVectorStore"]
 
@@ -29,6 +30,12 @@ _NO_VECTORS = (
     "RAGFlow hands out no vectors and takes none, so there is no search by a vector and no max marginal relevance: "
     "use similarity_search(), or rerank_id= for a rerank model of the server"
 )
+
+
+class _Retriever(InARun, VectorStoreRetriever):
+    """LangChain's, which a misspelt argument is an error to."""
+
+    model_config = STRICT
 
 
 class RAGFlowVectorStore(OnOneDataset, VectorStore):
@@ -182,10 +189,21 @@ class RAGFlowVectorStore(OnOneDataset, VectorStore):
         """As ``similarity_search_with_score``."""
         return await arun(self._search(query, k, search), self._async())
 
+    def as_retriever(self, **kwargs: Any) -> VectorStoreRetriever:
+        """A retriever on this store, with LangChain's ``search_type`` and ``search_kwargs``."""
+        tags = kwargs.pop("tags", None) or self._get_retriever_tags()
+        return _Retriever(vectorstore=self, tags=tags, **kwargs)
+
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return float  # RAGFlow's similarity is a relevance from 0 to 1
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> NoReturn:
+        """Not possible: raises ``NotImplementedError``."""
+        raise NotImplementedError(_NO_VECTORS)
+
+    async def asimilarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, **kwargs: Any
+    ) -> NoReturn:
         """Not possible: raises ``NotImplementedError``."""
         raise NotImplementedError(_NO_VECTORS)
 

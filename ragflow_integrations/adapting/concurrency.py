@@ -34,6 +34,8 @@ def _driven(flows: list[Flow[Any]], client: RAGFlow | AsyncRAGFlow, at_once: int
 
 
 def _in_threads(flows: list[Flow[Any]], client: RAGFlow, at_once: int) -> list[Any]:
+    if len(flows) < 2:
+        return [run(flow, client) for flow in flows]
     with ThreadPoolExecutor(at_once) as pool:
         futures = [pool.submit(copy_context().run, run, flow, client) for flow in flows]
         try:

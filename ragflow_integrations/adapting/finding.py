@@ -11,6 +11,7 @@ from .concurrency import together
 from .flow import Flow, ask
 
 __all__ = [
+    "OFTEN_THE_MOST",
     "PAGE",
     "dataset",
     "dataset_ids",
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 PAGE = 100  # the most documents that a server lists at once
-_OFTEN_THE_MOST = 10_000  # where search engines stop to count; a dataset tells its own number then
+OFTEN_THE_MOST = 10_000  # where search engines stop to count; a dataset tells its own number then
 
 
 def dataset(dataset_id: str) -> Flow[DataSet]:
@@ -49,9 +50,9 @@ def dataset_ids(
 
 
 def _looked_up(names: Sequence[str], known: dict[str, str]) -> Flow[list[str]]:
-    for name in names:
-        if name not in known:
-            known[name] = (yield from _named(name)).id
+    unknown = [name for name in dict.fromkeys(names) if name not in known]
+    found = yield from together(_named(name) for name in unknown)
+    known.update((name, one.id) for name, one in zip(unknown, found, strict=True))
     return [known[name] for name in names]
 
 
@@ -130,10 +131,7 @@ def listed_documents(dataset_ids: Sequence[str], most_calls: int) -> Flow[list[D
     is an ``UnsupportedError``. Never a part of the documents.
     """
     _check(2 * len(dataset_ids), most_calls, f"{len(dataset_ids)} datasets")
-    first = []
-    for dataset_id in dataset_ids:
-        held = yield from dataset(dataset_id)
-        first.append((held, (yield from _page(held, 1))))
+    first = yield from together(_begun(dataset_id) for dataset_id in dataset_ids)
     total = sum(page.total or 0 for _, page in first)
     calls = sum(1 + max(1, ceil((page.total or 0) / PAGE)) for _, page in first)
     _check(calls, most_calls, f"{total} documents")
@@ -143,12 +141,18 @@ def listed_documents(dataset_ids: Sequence[str], most_calls: int) -> Flow[list[D
     return list(found.values())
 
 
+def _begun(dataset_id: str) -> Flow[tuple[DataSet, Page[Document]]]:
+    """A dataset and the first page of its documents."""
+    held = yield from dataset(dataset_id)
+    return held, (yield from _page(held, 1))
+
+
 def _rest(held: DataSet, first: Page[Document]) -> Flow[dict[str, Document]]:
     """The documents of a dataset whose first page is there; the other pages are asked for side by side."""
     total = first.total or 0
     pages = yield from together(_page(held, number) for number in range(2, ceil(total / PAGE) + 1))
     found = {document.id: document for page in (first, *pages) for document in page}
-    said = max(total, held.document_count) if total >= _OFTEN_THE_MOST else total
+    said = max(total, held.document_count) if total >= OFTEN_THE_MOST else total
     if len(found) < said:
         raise UnsupportedError(
             f"filter: the server lists {len(found)} of the {said} documents of dataset {held.id}: it ends its lists "

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from .. import AsyncDocument, AsyncRAGFlow, DataSet, Document, RAGFlow
+from .concurrency import together
 from .finding import dataset, found_document
 from .flow import Flow, arun, run
 
@@ -14,10 +15,7 @@ __all__ = ["aiter_documents", "datasets", "iter_documents"]
 
 def datasets(ids: Sequence[str]) -> Flow[list[DataSet]]:
     """Each with a call of its own; ``NotFoundError`` for an unknown one."""
-    found = []
-    for id in ids:
-        found.append((yield from dataset(id)))
-    return found
+    return (yield from together(dataset(id) for id in ids))
 
 
 def iter_documents(

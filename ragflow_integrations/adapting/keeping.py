@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
-from .. import DataSet, Document, NotFoundError, PartialError, RAGFlowError
+from .. import (
+    DataSet,
+    Document,
+    InvalidRequestError,
+    NotFoundError,
+    PartialError,
+    RAGFlowError,
+    UnsupportedError,
+)
 from .concurrency import together
-from .finding import PAGE
+from .finding import OFTEN_THE_MOST, PAGE
 from .flow import Flow, ask
 from .records import Record, marks_of
 
@@ -37,8 +45,17 @@ def versions(dataset: DataSet, marks: Iterable[str]) -> Flow[dict[str, list[Docu
 
 
 def listed(dataset: DataSet) -> Flow[list[Document]]:
-    """All documents, oldest first, so that what is added meanwhile moves nothing to another page."""
-    return (yield from _all(lambda page: dataset.list_documents(page=page, page_size=PAGE, desc=False)))
+    """All documents, oldest first, so that what is added meanwhile moves nothing to another page.
+
+    ``UnsupportedError`` if the server ends its list before.
+    """
+    found = yield from _all(lambda page: dataset.list_documents(page=page, page_size=PAGE, desc=False))
+    if OFTEN_THE_MOST <= len(found) < dataset.document_count:
+        raise UnsupportedError(
+            f"the server lists {len(found)} of the {dataset.document_count} documents of dataset {dataset.id}, so it "
+            "cannot be said which of them are ours; spread them over more datasets"
+        )
+    return found
 
 
 def _all(read: Callable[[int], list[Document]]) -> Flow[list[Document]]:
@@ -46,8 +63,9 @@ def _all(read: Callable[[int], list[Document]]) -> Flow[list[Document]]:
     found: dict[str, Document] = {}
     for page in count(1):
         rows = yield from ask(lambda _, page=page: read(page))  # type: ignore[misc]
+        known = len(found)
         found.update((row.id, row) for row in rows)
-        if len(rows) < PAGE:
+        if len(rows) < PAGE or len(found) == known:
             break
     return list(found.values())
 
@@ -64,6 +82,8 @@ def written(
     Each document gets its metadata and then, unless ``index`` does something else, its text as one chunk.
     ``batch_size`` files go in one upload, ``at_once`` are indexed at a time.
     """
+    if batch_size < 1:
+        raise InvalidRequestError(f"batch_size={batch_size!r}: give a whole number from 1")
     uploaded: list[Document] = []
     try:
         for start in range(0, len(new), batch_size):

@@ -435,6 +435,10 @@ def test_waiting(empty: Callable[..., RAGFlowStore], way: Any) -> None:
         (lambda store: store.search(ANN, limit=-1), "limit=-1"),
         (lambda store: store.batch([PutOp(ANN, "k", {}), "get"]), "'get' is no operation"),
         (lambda store: store.list_namespaces(limit=-1), "limit=-1"),
+        (
+            lambda store: store.batch([ListNamespacesOp((MatchCondition("infix", ("a",)),))]),  # type: ignore[arg-type]
+            "match_type='infix'",
+        ),
     ],
 )
 def test_what_is_refused(empty: Callable[..., RAGFlowStore], call: Any, said: str) -> None:

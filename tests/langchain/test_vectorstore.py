@@ -22,6 +22,7 @@ from ragflow_integrations import (
     RAGFlow,
     Scope,
 )
+from ragflow_integrations.testing import watched
 
 ODD = [
     Document(
@@ -164,6 +165,22 @@ async def test_filters(client: RAGFlow, wanted: Any, expected: set[str]) -> None
     assert set(ids(await asyncio.to_thread(retriever.invoke, "lamps"))) == expected
 
 
+def test_what_a_search_costs(store: RAGFlowVectorStore) -> None:
+    """With a filter that the server reads: the dataset and the search; its version is known after the first."""
+    store.add_documents(NOTES)
+    assert store.client is not None
+    asked = []
+    for _ in range(2):
+        with watched(store.client) as watch:
+            store.client = watch.client
+            store.similarity_search("lamps", filter=RAGFlowFilter.where("team", "is", "crew"))
+            asked.append([one.operation for one in watch.exchanges])
+    assert "RAGFlow.server_info" in asked[0]
+    assert "RAGFlow.server_info" not in asked[1]
+    if store._server == (0, 27, 0):
+        assert asked[1] == ["RAGFlow.get_dataset", "RAGFlow.retrieve"]
+
+
 def test_scores_and_thresholds(store: RAGFlowVectorStore) -> None:
     """Best first, all of them by default; three ways to leave out what fits badly."""
     store.add_documents(NOTES)
@@ -252,6 +269,8 @@ def test_wrong_calls(store: RAGFlowVectorStore) -> None:
         store.add_documents(NOTES, ids=["a"])
     with pytest.raises(InvalidRequestError, match="metadatas: 1 for 2 texts"):
         store.add_texts(["a", "b"], [{}])
+    with pytest.raises(InvalidRequestError, match="batch_size=0"):
+        store.add_documents(NOTES, batch_size=0)
     with pytest.raises(InvalidRequestError, match="takes no 'idz'"):
         store.add_documents(NOTES, idz=["a"])
     with pytest.raises(InvalidRequestError, match="give a list of ids"):
@@ -284,6 +303,32 @@ def test_within_a_scope(client: RAGFlow) -> None:
     ):
         with pytest.raises(NotFoundError):
             call()
+
+
+def test_a_retriever_on_it_in_a_run() -> None:
+    """A function as ``scope`` has the config of the retriever's call, in each way of calling; typos are refused."""
+    with RAGFlow.local() as client:
+        held = {user: client.create_dataset(f"notes of {user}").id for user in ("ann", "bob")}
+        for user, dataset_id in held.items():
+            RAGFlowVectorStore(client=client, dataset_id=dataset_id).add_texts([f"Lamps of {user}."])
+        store = RAGFlowVectorStore(
+            client=client,
+            dataset_id=held["ann"],
+            scope=lambda run: Scope([held[run.config["configurable"]["user"]]]),
+        )
+        retriever = store.as_retriever(search_kwargs={"k": 1}, tags=["lamps"])
+        ann, bob = ({"configurable": {"user": user}} for user in held)
+        for found in (
+            retriever.invoke("lamps", ann),
+            asyncio.run(retriever.ainvoke("lamps", ann)),
+            *retriever.batch(["lamps"], [ann]),
+        ):
+            assert [one.page_content for one in found] == ["Lamps of ann."]
+        with pytest.raises(NotFoundError):
+            retriever.invoke("lamps", bob)
+        assert retriever.tags == ["lamps"]
+        with pytest.raises(ValidationError, match="serch_kwargs"):
+            store.as_retriever(serch_kwargs={"k": 1})
 
 
 def test_pickled(tmp_path: Path) -> None:
