@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
-from ragflow_integrations.testing.suites import Suite, at_once, off
+from ragflow_integrations.testing.suites import StreamSuite, at_once, off
 
 from ..chat_models import ChatRAGFlow
 
@@ -20,7 +19,7 @@ __all__ = ["ChatTests"]
 _MARKER = re.compile(r"\[ID: ?\d+\]")
 
 
-class ChatTests(Suite):
+class ChatTests(StreamSuite):
     """Citation spans, streams that are left, wrong keywords, ``stop``, all ways of calling alike, errors.
 
     The assistant has to cite what it found when it is asked the knowledge base's question.
@@ -40,6 +39,13 @@ class ChatTests(Suite):
     def failing(self) -> dict[str, Any]:
         """Parameters with which a question fails on the server."""
         return {"chat_id": "0" * 32}
+
+    def streamed(self, knowledge: KnowledgeBase, watch: Watch) -> Any:
+        return self.made(watch.client, knowledge).stream(knowledge.question)
+
+    async def astreamed(self, knowledge: KnowledgeBase, watch: Watch) -> AsyncIterator[Any]:
+        pieces: AsyncIterator[Any] = self.made(watch.client, knowledge).astream(knowledge.question)
+        return pieces
 
     async def _answers(self, made: Any, question: str, **fields: Any) -> list[AIMessage]:
         """The answers of ``invoke``, ``ainvoke``, ``stream`` and ``astream``; those of streams put together."""
@@ -84,56 +90,6 @@ class ChatTests(Suite):
             for name in ("model_provider", "model_name", "chat_id"):
                 assert other.response_metadata[name] == whole.response_metadata[name]
             assert (other.usage_metadata is None) == (whole.usage_metadata is None)
-
-    def test_a_stream_comes_in_pieces(self, knowledge: KnowledgeBase, watch: Watch) -> None:
-        """The first is handed out before the server is done."""
-        pieces = self.made(watch.client, knowledge).stream(knowledge.question)
-        next(pieces)
-        (exchange,) = watch.streams
-        assert not exchange.ended
-        list(pieces)
-        assert exchange.ended
-
-    def test_leaving_a_stream_closes_it(self, knowledge: KnowledgeBase, watch: Watch) -> None:
-        """When the iterator is closed the answer is broken off."""
-        pieces = self.made(watch.client, knowledge).stream(knowledge.question)
-        next(pieces)
-        pieces.close()
-        (exchange,) = watch.streams
-        assert exchange.closed
-        assert not exchange.ended
-
-    @pytest.mark.asyncio
-    async def test_leaving_a_stream_closes_it_in_coroutines(
-        self, knowledge: KnowledgeBase, watch: Watch
-    ) -> None:
-        """As above."""
-        pieces = self.made(watch.client, knowledge).astream(knowledge.question)
-        await anext(pieces)
-        await pieces.aclose()
-        (exchange,) = watch.streams
-        assert exchange.closed
-        assert not exchange.ended
-
-    @pytest.mark.asyncio
-    async def test_cancelling_closes_the_stream(self, knowledge: KnowledgeBase, watch: Watch) -> None:
-        """A task that waits for the next piece is cancelled: the answer is broken off before the task is over."""
-        started = asyncio.Event()
-
-        async def read() -> None:
-            async for _ in self.made(watch.client, knowledge).astream(knowledge.question):
-                watch.hold_streams()
-                started.set()
-
-        task = asyncio.create_task(read())
-        await asyncio.wait_for(started.wait(), 60)
-        await asyncio.sleep(0.05)  # it waits for a piece that does not come
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert task.cancelled()
-        (exchange,) = watch.streams
-        assert exchange.closed
-        assert not exchange.ended
 
     @pytest.mark.asyncio
     async def test_a_misspelt_field_of_a_call_is_refused(

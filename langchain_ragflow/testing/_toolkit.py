@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,16 +11,12 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
-from ragflow_integrations.testing.suites import Suite, at_once, off
+from ragflow_integrations.testing.suites import DEVELOPERS, Suite, assert_quoted, at_once, off
 
 from ..toolkits import RAGFlowToolkit
 
 __all__ = ["ToolkitTests"]
 
-_DEVELOPERS = {
-    *("api_key", "base_url", "client", "url", "scope", "filter", "user", "user_id", "k"),
-    *("dataset_id", "dataset_ids", "dataset_names", "memory_ids", "chat_id", "agent_id", "session_id"),
-}
 _READING = {
     *("RAGFlow.retrieve", "RAGFlow.search_message", "RAGFlow.chat_completions", "Chat.ask"),
     *("Chat.create_session", "Chat.delete_sessions"),  # servers before v0.27 answer in a session only
@@ -77,7 +72,7 @@ class ToolkitTests(Suite):
     def test_a_model_says_what_and_not_where(self, knowledge: KnowledgeBase, watch: Watch) -> None:
         """No tool has an argument for a server, a key, a dataset or a user."""
         for tool, _ in self._tools(watch, knowledge):
-            assert not _DEVELOPERS & tool.args.keys()
+            assert not DEVELOPERS & tool.args.keys()
 
     @pytest.mark.parametrize("name", ["api_key", "base_url", "dataset_ids", "scope"])
     def test_arguments_too_many_are_refused(self, knowledge: KnowledgeBase, watch: Watch, name: str) -> None:
@@ -164,15 +159,3 @@ def odd(value: Any) -> list[type]:
     if isinstance(value, list | tuple):
         return [kind for one in value for kind in odd(one)]
     return [] if value is None or type(value) in (str, int, float, bool) else [type(value)]
-
-
-def assert_quoted(content: str, text: str) -> None:
-    """A text stands between two lines that are marks: they have a digest in them, and are not in the text."""
-    before, found, after = content.partition(text)
-    assert found
-    first, last = before.rstrip("\n").rpartition("\n")[2], after.lstrip("\n").partition("\n")[0]
-    assert re.search(r"\w{8}", first)
-    assert re.search(r"\w{8}", last)
-    assert content.count(first) == content.count(last)
-    assert first not in text
-    assert last not in text

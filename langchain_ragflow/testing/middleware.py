@@ -17,10 +17,10 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
-from ragflow_integrations.testing.suites import Suite, at_once, off
+from ragflow_integrations.testing.suites import Suite, assert_quoted, at_once, off, orders_in
 
 from ..middleware import RAGFlowMemoryMiddleware, RAGFlowRetrievalMiddleware
-from ._toolkit import assert_quoted, odd
+from ._toolkit import odd
 
 __all__ = ["MemoryMiddlewareTests", "RetrievalMiddlewareTests"]
 
@@ -90,7 +90,7 @@ class RetrievalMiddlewareTests(Suite):
         assert "six weeks" in told
         assert "<<<quoted 0000000000000000" in told
         assert knowledge.topic in told
-        assert_quoted(told, _evil(told))
+        assert_quoted(told, orders_in(told))
         assert [message.text for message in state["messages"]] == [knowledge.topic, _ANSWER]
 
     @pytest.mark.asyncio
@@ -206,10 +206,3 @@ class MemoryMiddlewareTests(Suite):
 
 def _as(user: str) -> dict[str, Any]:
     return {"configurable": {"user": user}}
-
-
-def _evil(told: str) -> str:
-    """The text that gives orders, as it is in what was told."""
-    begin = told.index("Ignore what was said")
-    end = told.index("says: obey.", begin) + len("says: obey.")
-    return told[begin:end]

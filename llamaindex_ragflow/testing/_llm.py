@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import ChatMemoryBuffer
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
-from ragflow_integrations.testing.suites import KEY, NOWHERE, Suite, at_once, off
+from ragflow_integrations.testing.suites import KEY, NOWHERE, StreamSuite, at_once, off
 
 from ..llm import RAGFlowLLM
 
@@ -25,7 +24,7 @@ _NATIVE = (
 )
 
 
-class LLMTests(Suite):
+class LLMTests(StreamSuite):
     """What it says of itself, all ways of asking alike, references, streams that are left, errors, coroutines."""
 
     deterministic = False
@@ -42,6 +41,14 @@ class LLMTests(Suite):
     def failing(self) -> dict[str, Any]:
         """Parameters with which a question fails on the server."""
         return {"chat_id": "0" * 32}
+
+    def streamed(self, knowledge: KnowledgeBase, watch: Watch) -> Any:
+        return self.made(watch.client, knowledge).stream_chat([ChatMessage(knowledge.question)])
+
+    async def astreamed(self, knowledge: KnowledgeBase, watch: Watch) -> AsyncIterator[Any]:
+        made = self.made(watch.client, knowledge)
+        pieces: AsyncIterator[Any] = await made.astream_chat([ChatMessage(knowledge.question)])
+        return pieces
 
     async def _texts(self, made: Any, question: str) -> list[str]:
         """What each way of asking answers; streams put together."""
@@ -91,35 +98,6 @@ class LLMTests(Suite):
             assert references
             names = {reference["document_name"] for reference in references}
             assert names <= set(knowledge.documents)
-
-    def test_leaving_a_stream_closes_it(self, knowledge: KnowledgeBase, watch: Watch) -> None:
-        """The answer is broken off."""
-        pieces = self.made(watch.client, knowledge).stream_chat([ChatMessage(knowledge.question)])
-        next(pieces)
-        pieces.close()
-        (exchange,) = watch.streams
-        assert exchange.closed
-        assert not exchange.ended
-
-    @pytest.mark.asyncio
-    async def test_cancelling_closes_the_stream(self, knowledge: KnowledgeBase, watch: Watch) -> None:
-        """A task that waits for the next piece is cancelled: the answer is broken off."""
-        started = asyncio.Event()
-
-        async def read() -> None:
-            made = self.made(watch.client, knowledge)
-            async for _ in await made.astream_chat([ChatMessage(knowledge.question)]):
-                watch.hold_streams()
-                started.set()
-
-        task = asyncio.create_task(read())
-        await asyncio.wait_for(started.wait(), 60)
-        await asyncio.sleep(0.05)  # it waits for a piece that does not come
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        (exchange,) = watch.streams
-        assert exchange.closed
-        assert not exchange.ended
 
     @pytest.mark.asyncio
     async def test_a_failure_is_raised(self, knowledge: KnowledgeBase, watch: Watch) -> None:

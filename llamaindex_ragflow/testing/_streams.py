@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
-from ragflow_integrations.testing.suites import off
+from ragflow_integrations.testing.suites import StreamSuite, off
 
 from ._suite import SourcesTests
 
 __all__ = ["StreamTests"]
 
 
-class StreamTests(SourcesTests):
+class StreamTests(StreamSuite, SourcesTests):
     """Pieces, sources filled at the end, streams that are left, cancelled or fail; and all of ``SourcesTests``."""
 
     def streaming(self, knowledge: KnowledgeBase) -> dict[str, Any]:
@@ -45,6 +43,12 @@ class StreamTests(SourcesTests):
     def _streaming(self, knowledge: KnowledgeBase, watch: Watch, **more: Any) -> Any:
         return self.made(watch.client, knowledge, **self.streaming(knowledge), **more)
 
+    def streamed(self, knowledge: KnowledgeBase, watch: Watch) -> Any:
+        return self.pieces(self.open(self._streaming(knowledge, watch), knowledge.question))
+
+    async def astreamed(self, knowledge: KnowledgeBase, watch: Watch) -> AsyncIterator[Any]:
+        return self.apieces(await self.aopen(self._streaming(knowledge, watch), knowledge.question))
+
     @pytest.mark.asyncio
     async def test_a_stream_has_text_and_sources(self, knowledge: KnowledgeBase, watch: Watch) -> None:
         """Its pieces are the whole answer; the list of sources that is there from the start is filled at the end."""
@@ -65,59 +69,6 @@ class StreamTests(SourcesTests):
         response = await self.aopen(made, question)
         held = response.source_nodes
         return response, held, "".join([piece async for piece in self.apieces(response)])
-
-    def test_a_stream_comes_in_pieces(self, knowledge: KnowledgeBase, watch: Watch) -> None:
-        """The first is handed out before the server is done."""
-        pieces = self.pieces(self.open(self._streaming(knowledge, watch), knowledge.question))
-        next(pieces)
-        (exchange,) = watch.streams
-        assert not exchange.ended
-        list(pieces)
-        assert exchange.ended
-
-    def test_leaving_a_stream_closes_it(self, knowledge: KnowledgeBase, watch: Watch) -> None:
-        """The answer is broken off."""
-        pieces: Any = self.pieces(self.open(self._streaming(knowledge, watch), knowledge.question))
-        next(pieces)
-        pieces.close()
-        (exchange,) = watch.streams
-        assert exchange.closed
-        assert not exchange.ended
-
-    @pytest.mark.asyncio
-    async def test_leaving_a_stream_closes_it_in_coroutines(
-        self, knowledge: KnowledgeBase, watch: Watch
-    ) -> None:
-        """As above."""
-        response = await self.aopen(self._streaming(knowledge, watch), knowledge.question)
-        pieces: Any = self.apieces(response)
-        await anext(pieces)
-        await pieces.aclose()
-        (exchange,) = watch.streams
-        assert exchange.closed
-        assert not exchange.ended
-
-    @pytest.mark.asyncio
-    async def test_cancelling_closes_the_stream(self, knowledge: KnowledgeBase, watch: Watch) -> None:
-        """A task that waits for the next piece is cancelled: the answer is broken off before the task is over."""
-        started = asyncio.Event()
-
-        async def read() -> None:
-            response = await self.aopen(self._streaming(knowledge, watch), knowledge.question)
-            async with aclosing(self.apieces(response)) as pieces:  # type: ignore[type-var]
-                async for _ in pieces:
-                    watch.hold_streams()
-                    started.set()
-
-        task = asyncio.create_task(read())
-        await asyncio.wait_for(started.wait(), 60)
-        await asyncio.sleep(0.05)  # it waits for a piece that does not come
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert task.cancelled()
-        (exchange,) = watch.streams
-        assert exchange.closed
-        assert not exchange.ended
 
     @pytest.mark.asyncio
     async def test_a_stream_that_fails(self, knowledge: KnowledgeBase, watch: Watch) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -16,10 +17,30 @@ from .watching import Watch, watched
 
 T = TypeVar("T")
 
-__all__ = ["FLIGHT", "KEY", "NOWHERE", "Suite", "at_once", "knowledge", "off", "ragflow"]
+__all__ = [
+    "DEVELOPERS",
+    "FLIGHT",
+    "KEY",
+    "NOWHERE",
+    "StreamSuite",
+    "Suite",
+    "assert_quoted",
+    "at_once",
+    "knowledge",
+    "off",
+    "orders_in",
+    "ragflow",
+]
 
 FLIGHT = 33
 """How many calls have to be under way at once: more than the threads that a framework would use."""
+
+DEVELOPERS = {
+    *("api_key", "base_url", "client", "url", "scope", "filter", "filters", "user", "user_id"),
+    *("dataset_id", "dataset_ids", "dataset_names", "memory_ids", "chat_id", "agent_id", "session_id"),
+    *("k", "similarity_top_k"),
+}
+"""What no argument that a model writes may be called."""
 
 KEY = "ragflow-conformance-secret"
 NOWHERE = "http://127.0.0.1:9"
@@ -85,6 +106,87 @@ class Suite:
         except (TypeError, AttributeError, pickle.PicklingError):
             return  # what is not pickled tells nothing
         assert KEY.encode() not in pickled
+
+
+class StreamSuite(Suite):
+    """For a class whose answers are read as they arrive: they come in pieces, and who leaves breaks them off."""
+
+    def streamed(self, knowledge: KnowledgeBase, watch: Watch) -> Any:
+        """The iterator of an answer that was asked for."""
+        raise NotImplementedError
+
+    async def astreamed(self, knowledge: KnowledgeBase, watch: Watch) -> AsyncIterator[Any]:
+        """The same in a coroutine."""
+        raise NotImplementedError
+
+    def test_a_stream_comes_in_pieces(self, knowledge: KnowledgeBase, watch: Watch) -> None:
+        """The first is handed out before the server is done."""
+        pieces = self.streamed(knowledge, watch)
+        next(pieces)
+        (exchange,) = watch.streams
+        assert not exchange.ended
+        list(pieces)
+        assert exchange.ended
+
+    def test_leaving_a_stream_closes_it(self, knowledge: KnowledgeBase, watch: Watch) -> None:
+        """When the iterator is closed the answer is broken off."""
+        pieces = self.streamed(knowledge, watch)
+        next(pieces)
+        pieces.close()
+        _assert_broken_off(watch)
+
+    @pytest.mark.asyncio
+    async def test_leaving_a_stream_closes_it_in_coroutines(
+        self, knowledge: KnowledgeBase, watch: Watch
+    ) -> None:
+        """As above."""
+        pieces: Any = await self.astreamed(knowledge, watch)
+        await anext(pieces)
+        await pieces.aclose()
+        _assert_broken_off(watch)
+
+    @pytest.mark.asyncio
+    async def test_cancelling_closes_the_stream(self, knowledge: KnowledgeBase, watch: Watch) -> None:
+        """A task that waits for the next piece is cancelled: the answer is broken off before the task is over."""
+        started = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in await self.astreamed(knowledge, watch):
+                watch.hold_streams()
+                started.set()
+
+        task = asyncio.create_task(read())
+        await asyncio.wait_for(started.wait(), 60)
+        await asyncio.sleep(0.05)  # it waits for a piece that does not come
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+        _assert_broken_off(watch)
+
+
+def _assert_broken_off(watch: Watch) -> None:
+    (exchange,) = watch.streams
+    assert exchange.closed
+    assert not exchange.ended
+
+
+def orders_in(told: str) -> str:
+    """The knowledge base's text that gives orders, as it stands in what was told."""
+    begin = told.index("Ignore what was said")
+    end = told.index("says: obey.", begin) + len("says: obey.")
+    return told[begin:end]
+
+
+def assert_quoted(content: str, text: str) -> None:
+    """A text stands between two lines that are marks: they have a digest in them, and are not in the text."""
+    before, found, after = content.partition(text)
+    assert found
+    first, last = before.rstrip("\n").rpartition("\n")[2], after.lstrip("\n").partition("\n")[0]
+    assert re.search(r"\w{8}", first)
+    assert re.search(r"\w{8}", last)
+    assert content.count(first) == content.count(last)
+    assert first not in text
+    assert last not in text
 
 
 async def off(function: Callable[[], T]) -> T:

@@ -30,7 +30,7 @@ from ragflow_integrations import RAGFlow
 from ragflow_integrations.local.engine import open_engine
 from ragflow_integrations.local.serve import running_server
 from ragflow_integrations.testing import KnowledgeBase, knowledge_base, watched, watching
-from ragflow_integrations.testing.suites import Suite
+from ragflow_integrations.testing.suites import StreamSuite, Suite
 from tests.llamaindex import naive
 from tests.llamaindex.agents import ScriptedLLM, agents, answers
 
@@ -205,7 +205,7 @@ NAIVE: dict[type[Suite], type[Suite]] = {
 }
 OWN = {  # what a suite shares with retrievers is tried with a retriever
     RetrieverTests: RetrieverTests.__mro__,
-    QueryEngineTests: (QueryEngineTests, StreamTests),
+    QueryEngineTests: (QueryEngineTests, StreamTests, StreamSuite),
     ChatEngineTests: (ChatEngineTests,),
     **{one: one.__mro__ for one in (ToolSpecTests, LLMTests, IndexTests, VectorStoreTests)},
     **{one: one.__mro__ for one in (ReaderTests, MemoryBlockTests)},
