@@ -51,13 +51,16 @@ def add(dataset: Any, name: str, text: str) -> str:
     return str(document.id)
 
 
-@pytest.fixture(scope="session", params=["in-process", "loopback"])
-def kb(request: pytest.FixtureRequest) -> Iterator[KnowledgeBase]:
-    """The same knowledge base twice: on an engine of this process, and on one that is served on loopback."""
-    if request.param == "in-process":
-        with RAGFlow.local() as client:
-            yield build(client)
-        return
+@pytest.fixture(scope="session")
+def in_process() -> Iterator[KnowledgeBase]:
+    """The knowledge base on an engine of this process."""
+    with RAGFlow.local() as client:
+        yield build(client)
+
+
+@pytest.fixture(scope="session")
+def loopback() -> Iterator[KnowledgeBase]:
+    """The same on an engine that is served on loopback."""
     from ragflow_integrations.local.engine import open_engine
     from ragflow_integrations.local.serve import running_server
 
@@ -65,6 +68,22 @@ def kb(request: pytest.FixtureRequest) -> Iterator[KnowledgeBase]:
     with running_server(engine) as server, RAGFlow(server.api_key, server.base_url) as client:
         yield build(client)
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def kb(in_process: KnowledgeBase) -> KnowledgeBase:
+    """The one that most tests use: how requests travel is the client's business."""
+    return in_process
+
+
+def on_both() -> Any:
+    """``kb`` for a module that shows what has to hold on both."""
+
+    @pytest.fixture(scope="session", params=["in_process", "loopback"])
+    def kb(request: pytest.FixtureRequest) -> Any:
+        return request.getfixturevalue(request.param)
+
+    return kb
 
 
 @pytest.fixture

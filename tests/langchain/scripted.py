@@ -26,7 +26,7 @@ class Script:
     ``pieces`` are the deltas; the pieces between ``<think>`` and ``</think>`` are reasoning. With ``endless`` the
     deltas are repeated until the caller hangs up, which sets ``hung_up``. ``pages`` are what retrieval finds,
     whatever its filter; ``documents`` are the metadata of a dataset's documents, by their ids. ``calls`` are all
-    but those for the version. Retrievals wait at the ``barrier``.
+    but those for the version. Retrievals and questions wait at the ``barrier``.
     """
 
     base_url: str
@@ -52,6 +52,8 @@ class Script:
         body = await request.json()
         self.bodies.append(body)
         self.keys.append(request.headers["authorization"].removeprefix("Bearer "))
+        if self.barrier is not None:
+            await self.barrier.wait()
         if body["stream"]:
             return StreamingResponse(self._frames(), media_type="text/event-stream")
         data = {"answer": "".join(self.pieces), "reference": self.reference, "id": "m1", "chat_id": "c1"}

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from langchain_ragflow import ChatRAGFlow
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, NotFoundError, RAGFlow, ServerError
-from tests.langchain.conftest import QUESTION, KnowledgeBase, build
+from tests.langchain.conftest import QUESTION, KnowledgeBase, build, on_both
 from tests.langchain.scripted import Script
 
+kb = on_both()
 LEAVE = "How many days of leave has a keeper?"
 CITED = {"id": "k0", "content": "The moon is cheese.", "document_id": "d0", "document_name": "moon.txt"}
 
@@ -89,32 +90,38 @@ def test_an_answer_with_its_sources(kb: KnowledgeBase, model: ChatRAGFlow) -> No
     assert got.content_blocks == [{"type": "text", "text": got.text, "annotations": told["citations"]}]
 
 
-@pytest.mark.parametrize("version", [None, "v1"])
-async def test_streamed_or_not_is_the_same(kb: KnowledgeBase, version: str | None) -> None:
-    """Four ways to one answer: same text, same metadata, same blocks with the same citations."""
-    model = ChatRAGFlow(client=kb.client, chat_id=kb.chat_id, output_version=version)
-    whole = await model.ainvoke(QUESTION)
-    others: list[AIMessage] = [
-        await asyncio.to_thread(model.invoke, QUESTION),
-        summed([chunk async for chunk in model.astream(QUESTION)]),
-        await asyncio.to_thread(lambda: summed(list(model.stream(QUESTION)))),
-    ]
-    for other in others:
-        assert other.text == whole.text
-        assert comparable(other.response_metadata) == comparable(whole.response_metadata)
-        assert plain(other.content_blocks) == plain(whole.content_blocks)
-    assert whole.content_blocks[0]["annotations"] == whole.response_metadata["citations"]  # type: ignore[typeddict-item]
-    assert isinstance(whole.content, list if version else str)
+async def every_way(model: ChatRAGFlow) -> dict[str, AIMessage]:
+    """One answer, asked for in all the ways that LangChain has."""
+
+    async def off(blocking: Any) -> Any:
+        return await asyncio.to_thread(blocking)
+
+    return {
+        "invoke": await off(lambda: model.invoke(QUESTION)),
+        "ainvoke": await model.ainvoke(QUESTION),
+        "batch": (await off(lambda: model.batch([QUESTION])))[0],
+        "abatch": (await model.abatch([QUESTION]))[0],
+        "stream": await off(lambda: summed(list(model.stream(QUESTION)))),
+        "astream": summed([chunk async for chunk in model.astream(QUESTION)]),
+        "stream_events": await off(lambda: model.stream_events(QUESTION, version="v3").output),
+        "astream_events": await (await model.astream_events(QUESTION, version="v3")),
+    }
 
 
-def test_events_v3_carry_the_same_citations(model: ChatRAGFlow) -> None:
-    """LangChain's newest event stream ends in the same message."""
-    stream = model.stream_events(QUESTION, version="v3")
-    text = "".join(stream.text)
-    message = stream.output
-    assert text == model.invoke(QUESTION).text
-    (block,) = plain(message.content_blocks)
-    assert block["annotations"] == model.invoke(QUESTION).response_metadata["citations"]
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+@pytest.mark.parametrize("api", ["native", "openai"])
+async def test_one_answer_in_every_form(kb: KnowledgeBase, api: Any) -> None:
+    """Text, citations and metadata are the same as str, as v1 and from v3's events, streamed or not, on both routes."""
+    told = []
+    for version in (None, "v1"):
+        model = ChatRAGFlow(client=kb.client, chat_id=kb.chat_id, api=api, output_version=version)
+        for way, got in (await every_way(model)).items():
+            (block,) = plain(got.content_blocks)
+            assert block["text"] == got.text
+            assert block["annotations"] == got.response_metadata["citations"] != []
+            assert isinstance(got.content, list) == (version == "v1" or way.endswith("events"))
+            told.append((got.text, block, comparable(got.response_metadata), got.usage_metadata))
+    assert [one for one in told if one != told[0]] == []
 
 
 async def test_events_v2_stream_the_text(model: ChatRAGFlow) -> None:

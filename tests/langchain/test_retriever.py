@@ -16,8 +16,10 @@ from pydantic import ValidationError
 
 from langchain_ragflow import ChatRAGFlow, RAGFlowRetriever, RAGFlowSearchTool
 from ragflow_integrations import AsyncRAGFlow, InvalidRequestError, NotFoundError, RAGFlow
-from tests.langchain.conftest import HARBOUR, QUESTION, SHIPS, TEXTS, KnowledgeBase
+from tests.langchain.conftest import HARBOUR, QUESTION, SHIPS, TEXTS, KnowledgeBase, on_both
 from tests.langchain.scripted import Script
+
+kb = on_both()
 
 
 @pytest.fixture
@@ -307,7 +309,7 @@ def test_as_a_tool(retriever: RAGFlowRetriever) -> None:
 
 
 async def test_thirty_two_in_flight(script: Script, scripted_async: AsyncRAGFlow) -> None:
-    """None is answered before all wait at the server: none waits for another here, retrievers nor tools."""
+    """None is answered before all wait at the server: none waits for another here, be it retriever, tool or model."""
     script.barrier, script.pages = asyncio.Barrier(32), [[chunk("c", 0.5)]]
     retriever = RAGFlowRetriever(async_client=scripted_async, dataset_ids=["d"])
     found = await asyncio.wait_for(retriever.abatch(["Why?"] * 32), 30)
@@ -317,6 +319,10 @@ async def test_thirty_two_in_flight(script: Script, scripted_async: AsyncRAGFlow
     told = await asyncio.wait_for(asyncio.gather(*(tool.ainvoke({"query": "Why?"}) for _ in range(32))), 30)
     assert len(set(told)) == 1
     assert len(script.calls) == 32
+    script.pieces = ["fine"]
+    model = ChatRAGFlow(async_client=scripted_async, chat_id="c1")
+    answers = await asyncio.wait_for(model.abatch(["Why?"] * 32), 30)
+    assert [one.text for one in answers] == ["fine"] * 32
 
 
 CONFIGURED = {
@@ -336,19 +342,22 @@ CONFIGURED = {
 }
 
 
-@pytest.mark.parametrize("way", ["constructor", "call", "configurable"])
-@pytest.mark.parametrize("name", CONFIGURED)
-def test_every_field_arrives_in_every_way(script: Script, scripted: RAGFlow, name: str, way: str) -> None:
-    """By the name that servers have for it."""
-    value = CONFIGURED[name]
+@pytest.mark.parametrize("way", ["constructor", "call", "configurable", "batch"])
+def test_every_field_arrives_in_every_way(script: Script, scripted: RAGFlow, way: str) -> None:
+    """By the name that servers have for it, and nothing else with it: ``k`` is no ``top_k``."""
     plain = RAGFlowRetriever(client=scripted, dataset_ids=["d"])
-    if way == "constructor":
-        RAGFlowRetriever(**{"client": scripted, "dataset_ids": ["d"], name: value}).invoke("Why?")
-    elif way == "call":
-        plain.invoke("Why?", **{name: value})
-    else:
-        fields: Any = {name: ConfigurableField(id=name)}
-        plain.configurable_fields(**fields).invoke("Why?", {"configurable": {name: value}})
-    sent = {"k": ("page_size", 7), "include_document_metadata": ("reference_metadata", {"include": True})}
-    key, expected = sent.get(name, (name, value))
-    assert script.bodies[-1][key] == expected
+    plain.invoke("Why?")
+    without = script.bodies[-1]
+    for name, value in CONFIGURED.items():
+        if way == "constructor":
+            RAGFlowRetriever(**{"client": scripted, "dataset_ids": ["d"], name: value}).invoke("Why?")
+        elif way == "call":
+            plain.invoke("Why?", **{name: value})
+        elif way == "batch":
+            plain.batch(["Why?"], **{name: value})
+        else:
+            fields: Any = {name: ConfigurableField(id=name)}
+            plain.configurable_fields(**fields).invoke("Why?", {"configurable": {name: value}})
+        sent = {"k": ("page_size", 7), "include_document_metadata": ("reference_metadata", {"include": True})}
+        key, expected = sent.get(name, (name, value))
+        assert script.bodies[-1] == {**without, key: expected}

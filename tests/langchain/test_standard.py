@@ -17,8 +17,9 @@ from langchain_tests.integration_tests import (
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from langchain_ragflow import ChatRAGFlow, RAGFlowFilter, RAGFlowRetriever, RAGFlowVectorStore
-from tests.langchain.conftest import HARBOUR, KnowledgeBase
+from tests.langchain.conftest import HARBOUR, KnowledgeBase, on_both
 
+kb = on_both()
 LLM = "extractive@Builtin"  # the one language model that every local engine has
 
 

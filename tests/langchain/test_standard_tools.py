@@ -19,8 +19,9 @@ from langchain_ragflow import (
     RAGFlowSearchTool,
     RAGFlowUploadTool,
 )
-from tests.langchain.conftest import HARBOUR, QUESTION, KnowledgeBase
+from tests.langchain.conftest import HARBOUR, QUESTION, KnowledgeBase, on_both
 
+kb = on_both()
 ENVIRONMENT = {"RAGFLOW_BASE_URL": "http://127.0.0.1:9", "RAGFLOW_API_KEY": "ragflow-key"}
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,8 +32,6 @@ from tests.confinement import EVIL, OUTSIDE, shared_folder
 from tests.langchain.agents import ScriptedModel, answers, calls, told
 from tests.langchain.conftest import HARBOUR, QUESTION, TEXTS, KnowledgeBase, add
 from tests.langchain.test_scope import scope
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def call(tool: BaseTool, **args: Any) -> ToolMessage:
@@ -388,44 +383,6 @@ async def test_a_graph(kb: KnowledgeBase) -> None:
     graph.add_edge("tools", END)
     state = await graph.compile().ainvoke({"messages": [HumanMessage(QUESTION)]})
     assert "six weeks" in state["messages"][-1].content
-
-
-RESUMED = """
-import warnings
-from langchain.agents import create_agent
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
-from langchain.agents.middleware import HumanInTheLoopMiddleware
-from langchain_ragflow import RAGFlowToolkit
-from ragflow_integrations import RAGFlow
-from tests.langchain.agents import ScriptedModel, answers, calls, told
-
-saver, thread = InMemorySaver(), {"configurable": {"thread_id": "t"}}
-with RAGFlow.local() as client:
-    dataset = client.create_dataset("handbook")
-    dataset.upload(b"The notice period is six weeks.", name="notice.txt")
-    tools = RAGFlowToolkit(client=client, dataset_ids=[dataset.id]).get_tools()
-    search = calls(("ragflow_search", {"query": "notice"}))
-    asks = HumanInTheLoopMiddleware(interrupt_on={"ragflow_list_datasets": True})
-    def agent(*turns):
-        return create_agent(ScriptedModel(turns=list(turns)), tools, middleware=[asks], checkpointer=saver)
-    agent(search, calls(("ragflow_list_datasets", {}))).invoke({"messages": [("user", "?")]}, thread)
-    done = agent(answers("done")).invoke(Command(resume={"decisions": [{"type": "approve"}]}), thread)
-print(done["messages"][-1].text, told(done["messages"])[0].artifact[0]["metadata"]["source"])
-"""
-
-
-def test_a_run_is_resumed_from_its_checkpoint() -> None:
-    """By another agent on the same saver, where only known types may be read back, and without a warning."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", RESUMED],
-        env={**os.environ, "LANGGRAPH_STRICT_MSGPACK": "true"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.stdout, done.stderr) == ("done notice.txt\n", "")
 
 
 # --- the toolkit -------------------------------------------------------------------------------------
