@@ -346,6 +346,9 @@ CREATE TABLE item(
 CREATE INDEX item_in_order ON item(dataset_id, space, id);
 """
 
+# Names were compared without regard to case in ASCII's letters only: the order in their indexes is another one now.
+_ALL_LETTERS = "REINDEX NOCASE;"
+
 MIGRATIONS = (
     _FIRST,
     _TENANTS,
@@ -358,4 +361,5 @@ MIGRATIONS = (
     _CHUNK_EXTRAS,
     _FILES,
     _ITEMS,
+    _ALL_LETTERS,
 )

@@ -133,6 +133,7 @@ class Store:
             try:
                 db.set_busy_timeout(_BUSY_MS)
                 db.create_scalar_function("lower", _folded, 1, deterministic=True)
+                db.create_collation("NOCASE", _compared)
                 self._refuse_foreign(db)
                 for statement in _SETTINGS:
                     list(
@@ -263,6 +264,14 @@ def page_of(page: int, page_size: int) -> str:
 def _folded(*text: Any) -> str:
     """SQL's ``lower``, whose own knows the letters of ASCII only."""
     return str(text[0]).casefold()
+
+
+def _compared(left: str, right: str) -> int:
+    """SQL's ``NOCASE``, likewise: names that differ in case are one name, as on RAGFlow."""
+    if left == right:
+        return 0
+    left, right = left.casefold(), right.casefold()
+    return (left > right) - (left < right)
 
 
 def _as_dict(cursor: apsw.Cursor, values: tuple[Any, ...]) -> Row:
