@@ -18,9 +18,9 @@ from typing import Any
 from uuid import uuid4
 
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
-from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.llms import ChatMessage, ChatResponse, LLMMetadata, MockLLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.llms.mock import MockFunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
 
 from llamaindex_ragflow import RAGFlowMemory, RAGFlowToolSpec
 from ragflow_integrations import AsyncRAGFlow
@@ -32,18 +32,34 @@ TALKS = {
 }
 
 
-def model() -> FunctionCallingLLM:
-    """A stand-in that searches, and repeats what it is given; put any model of LlamaIndex that calls tools here."""
+class StandIn(MockLLM, FunctionCallingLLM):
+    """Searches, and repeats what it is given; put any model of LlamaIndex that calls tools here."""
 
-    def turn(messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
+    @property
+    def metadata(self) -> LLMMetadata:
+        """It calls tools."""
+        return LLMMetadata(is_chat_model=True, is_function_calling_model=True)
+
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """What was quoted, or a call of the search."""
         said = messages[-1].content or ""
         given = re.search(r"<<<quoted (\w+)\n(.*?)\n\1 quoted>>>", said, re.DOTALL)
-        if given:
-            return ChatMessage(role="assistant", content=" ".join(given[2].split()))
-        search = ToolCallBlock(tool_call_id="1", tool_name="search", tool_kwargs={"question": said})
-        return ChatMessage(role="assistant", blocks=[search])
+        calls = {} if given else {"search": said}
+        text = " ".join(given[2].split()) if given else ""
+        return ChatResponse(message=ChatMessage(role="assistant", content=text, additional_kwargs=calls))
 
-    return MockFunctionCallingLLM(response_generator=turn)
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The search, if it is called."""
+        said = response.message.additional_kwargs.get("search")
+        call = ToolSelection(tool_id="1", tool_name="search", tool_kwargs={"question": said})
+        return [call] if said else []
+
+    def _prepare_chat_with_tools(
+        self, tools: Any, user_msg: Any = None, chat_history: Any = None, *_: Any, **__: Any
+    ) -> dict[str, Any]:
+        return {"messages": chat_history}
 
 
 async def talk(agent: FunctionAgent, memory: RAGFlowMemory, text: str) -> None:
@@ -65,7 +81,7 @@ async def main(embedding: str = "hashed-512@Builtin", llm: str = "extractive@Bui
         try:
             await dataset.upload(HANDBOOK, name="boats.txt")
             tools = RAGFlowToolSpec([dataset.id], async_client=client, similarity_threshold=0.0)
-            agent = FunctionAgent(tools=tools.to_tool_list(), llm=model())
+            agent = FunctionAgent(tools=tools.to_tool_list(), llm=StandIn(max_tokens=None), streaming=False)
             for day, text in TALKS.items():
                 own = RAGFlowMemory(memory_ids=[memory.id], user="ann", session_id=day, async_client=client)
                 await talk(agent, own, text)

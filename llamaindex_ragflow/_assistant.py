@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ragflow_integrations import Chat, ConflictError, InvalidRequestError, NotFoundError, UnsupportedError
+from ragflow_integrations import (
+    Chat,
+    ConflictError,
+    DataSet,
+    InvalidRequestError,
+    NotFoundError,
+    UnsupportedError,
+)
 from ragflow_integrations.adapting import Flow, ask
 
 from ._chat import ChatAnswers, ChatId
@@ -30,15 +37,27 @@ class Assistant(ChatId):
         if self._id is not None:
             return self._id
         held = yield from self._dataset.found()
-        name = f"{held.name[:200]} (LlamaIndex {held.id[:8]})"
-        chat = yield from self._found_or_made(name, held.id)
+        chat = yield from self._found_or_made(held)
         if chat.dataset_ids != [held.id]:
-            raise InvalidRequestError(f"chat {name!r} is about other datasets: rename it, or give chat_id=")
+            raise InvalidRequestError(
+                f"chat {chat.name!r} is about other datasets: rename it, or give chat_id="
+            )
         if not self._connection.scope_varies:
             self._id = chat.id
         return chat.id
 
-    def _found_or_made(self, name: str, dataset_id: str) -> Flow[Chat]:
+    def deleted(self) -> Flow[None]:
+        """It is gone, if it was there; somebody else's of its name stays."""
+        held = yield from self._dataset.found()
+        try:
+            chat = yield from ask(lambda client: client.get_chat(name=_name(held)))
+            if chat.dataset_ids == [held.id]:
+                yield from ask(lambda client: client.delete_chats([chat.id]))
+        except NotFoundError:
+            return
+
+    def _found_or_made(self, held: DataSet) -> Flow[Chat]:
+        name = _name(held)
         try:
             return (yield from ask(lambda client: client.get_chat(name=name)))
         except NotFoundError:
@@ -48,9 +67,14 @@ class Assistant(ChatId):
                     "give chat_id="
                 ) from None
         try:
-            return (yield from ask(lambda client: client.create_chat(name, dataset_ids=[dataset_id])))
+            return (yield from ask(lambda client: client.create_chat(name, dataset_ids=[held.id])))
         except ConflictError:  # somebody else was faster
             return (yield from ask(lambda client: client.get_chat(name=name)))
+
+
+def _name(held: DataSet) -> str:
+    """For people, and the same for everybody who asks."""
+    return f"{held.name[:200]} (LlamaIndex {held.id[:8]})"
 
 
 class AssistantQueryEngine(RAGFlowQueryEngine):

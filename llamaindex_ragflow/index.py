@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Self, TypeVar
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.callbacks.base import CallbackManager
-from llama_index.core.chat_engine import (
-    CondensePlusContextChatEngine,
-    CondenseQuestionChatEngine,
-    ContextChatEngine,
-)
 from llama_index.core.chat_engine.types import BaseChatEngine, ChatMode
 from llama_index.core.data_structs.data_structs import IndexDict
 from llama_index.core.indices.managed.base import BaseManagedIndex
 from llama_index.core.llms.llm import LLM
 from llama_index.core.llms.utils import LLMType, resolve_llm
-from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import BaseNode, Document, TransformComponent
 from llama_index.core.storage.docstore.types import RefDocInfo
 from llama_index.core.storage.storage_context import StorageContext
@@ -32,26 +25,14 @@ from ragflow_integrations import (
     Scope,
     UnsupportedError,
 )
-from ragflow_integrations.adapting import Flow, ask, listed, removed, together
+from ragflow_integrations.adapting import Flow
 
-from ._assistant import AssistantChatEngine, AssistantQueryEngine
+from ._assistant import Assistant, AssistantChatEngine, AssistantQueryEngine
+from ._by_llm import answering, conversing
 from ._client import Connected, Connection
+from ._contents import Contents
 from ._dataset import OneDataset
-from ._indexing import (
-    Parsing,
-    appended,
-    brought,
-    checked_metadata,
-    chunk_ids,
-    described_and_parsed,
-    document_id,
-    document_records,
-    name_of,
-    node_records,
-    of_document,
-    own_metadata,
-)
-from ._progress import reported
+from ._indexing import Parsing
 from ._run import OfRun
 from .chat_engine import RAGFlowChatEngine
 from .query_engine import RAGFlowQueryEngine
@@ -137,7 +118,8 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
             "parser_config": parser_config,
         }
         self._dataset = OneDataset(self._connection, dataset_id, dataset_name, **made)
-        self._parsing = Parsing(wait, parse_timeout, poll_interval, num_workers)
+        parsing = Parsing(wait, parse_timeout, poll_interval, num_workers)
+        self._contents = Contents(self._dataset, parsing, show_progress)
         self._where: dict[str, Any] = (
             {"dataset_names": [dataset_name]} if dataset_id is None else {"dataset_ids": [dataset_id]}
         )
@@ -218,25 +200,25 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
         There is no other document store: ``delete_from_docstore`` has no meaning.
         """
         _refuse("delete_ref_doc", delete_kwargs)
-        self._connection.run(self._deleted(ref_doc_id))
+        self._connection.run(self._contents.deleted(ref_doc_id))
 
     async def adelete_ref_doc(
         self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any
     ) -> None:
         """As ``delete_ref_doc``."""
         _refuse("adelete_ref_doc", delete_kwargs)
-        await self._connection.arun(self._deleted(ref_doc_id))
+        await self._connection.arun(self._contents.deleted(ref_doc_id))
 
     @property
     def ref_doc_info(self) -> dict[str, RefDocInfo]:
         """All documents of the dataset: their chunks' ids and their metadata, by their ``id_``, or for those that
         others brought by the id that they have in RAGFlow. Takes a call for each; ``aref_doc_info`` does not block.
         """
-        return self._connection.run(self._told())
+        return self._connection.run(self._contents.told())
 
     async def aref_doc_info(self) -> dict[str, RefDocInfo]:
         """As ``ref_doc_info``."""
-        return await self._connection.arun(self._told())
+        return await self._connection.arun(self._contents.told())
 
     # --- files ----------------------------------------------------------------------------------------
 
@@ -248,13 +230,13 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
         ``source`` is a path, bytes (with ``name``), a binary file object or a list of these. A file that is there with
         the same content is not sent again.
         """
-        return self._connection.run(self._uploaded(source, name, metadata))
+        return self._connection.run(self._contents.uploaded(source, name, metadata))
 
     async def ainsert_file(
         self, source: Any, *, name: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> list[str]:
         """As ``insert_file``."""
-        return await self._connection.arun(self._uploaded(source, name, metadata))
+        return await self._connection.arun(self._contents.uploaded(source, name, metadata))
 
     def insert_url(
         self, url: str, *, name: str | None = None, metadata: Mapping[str, Any] | None = None
@@ -263,13 +245,13 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
 
         ``name`` is by default made of the address. If it cannot be described, or not be parsed in time, it is removed.
         """
-        return self._connection.run(self._fetched(url, name, metadata))
+        return self._connection.run(self._contents.fetched(url, name, metadata))
 
     async def ainsert_url(
         self, url: str, *, name: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> str:
         """As ``insert_url``."""
-        return await self._connection.arun(self._fetched(url, name, metadata))
+        return await self._connection.arun(self._contents.fetched(url, name, metadata))
 
     # --- nodes ----------------------------------------------------------------------------------------
 
@@ -285,7 +267,7 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
     async def ainsert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
         """As ``insert_nodes``."""
         _refuse("ainsert_nodes", insert_kwargs)
-        await self._connection.arun(self._appended(nodes))
+        await self._connection.arun(self._contents.appended(nodes))
 
     def delete_nodes(
         self, node_ids: list[str], delete_from_docstore: bool = False, **delete_kwargs: Any
@@ -300,7 +282,7 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
         raise UnsupportedError(_ONE_NODE)
 
     def _insert(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        self._connection.run(self._appended(nodes))
+        self._connection.run(self._contents.appended(nodes))
 
     # --- questions ------------------------------------------------------------------------------------
 
@@ -313,7 +295,8 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
     ) -> BaseQueryEngine:
         """What answers questions: the server, unless there is an ``llm``.
 
-        The server answers by the assistant ``chat_id``, or by one of the dataset's own, made when it is first asked;
+        The server answers by the assistant ``chat_id``, or by one of the dataset's own. That is made when it is first
+        asked, serves every engine of this dataset from then on, and stays until ``delete_assistant``.
         ``settings`` are those of ``RAGFlowQueryEngine`` (``streaming``, ``citation_style`` …). An ``llm`` answers from
         what the retriever finds: ``settings`` are those of ``RAGFlowRetriever`` and of
         ``RetrieverQueryEngine.from_args``.
@@ -321,10 +304,7 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
         if llm is None:
             return self._answering(RAGFlowQueryEngine, AssistantQueryEngine, chat_id, settings)
         _check_no_chat(chat_id)
-        of_retriever, rest = _divided(settings)
-        return RetrieverQueryEngine.from_args(
-            self.as_retriever(**of_retriever), llm=self._resolved(llm), **rest
-        )
+        return answering(self.as_retriever, self._resolved(llm), settings)
 
     def as_chat_engine(
         self,
@@ -342,8 +322,18 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
         if llm is None:
             return self._answering(RAGFlowChatEngine, AssistantChatEngine, chat_id, settings)
         _check_no_chat(chat_id)
-        of_retriever, rest = _divided(settings)
-        return _conversing(chat_mode, self.as_retriever(**of_retriever), {**rest, "llm": self._resolved(llm)})
+        return conversing(self.as_retriever, self._resolved(llm), chat_mode, settings)
+
+    def delete_assistant(self) -> None:
+        """Delete the dataset's own assistant, with its conversations; if there is none, nothing.
+
+        A new engine's first question makes another; engines that have asked it raise ``NotFoundError``.
+        """
+        self._connection.run(Assistant(self._dataset, self._connection).deleted())
+
+    async def adelete_assistant(self) -> None:
+        """As ``delete_assistant``."""
+        await self._connection.arun(Assistant(self._dataset, self._connection).deleted())
 
     # --- how ------------------------------------------------------------------------------------------
 
@@ -369,62 +359,7 @@ class RAGFlowIndex(Connected, BaseManagedIndex):
 
     def _brought(self, documents: Sequence[Document], call: str) -> Flow[list[bool]]:
         with self._callback_manager.as_trace(call):
-            wanted = document_records(documents)
-            if not wanted:
-                return []
-            held = yield from self._dataset.found_or_made()
-            with reported(self._show_progress) as progress:
-                return (yield from brought(held, wanted, self._parsing, progress))
-
-    def _appended(self, nodes: Sequence[BaseNode]) -> Flow[None]:
-        wanted = node_records(nodes)
-        if wanted:
-            held = yield from self._dataset.found_or_made()
-            yield from appended(held, wanted, self._parsing.at_once)
-
-    def _deleted(self, ref_doc_id: str) -> Flow[None]:
-        held = yield from self._dataset.found()
-        found = yield from of_document(held, ref_doc_id)
-        yield from removed(held, [one.id for one in found])
-
-    def _uploaded(self, source: Any, name: str | None, metadata: Mapping[str, Any] | None) -> Flow[list[str]]:
-        held = yield from self._dataset.found_or_made()
-        parsing = self._parsing
-        with reported(self._show_progress) as progress:
-            found = yield from ask(
-                lambda _: held.upload(
-                    source,
-                    name=name,
-                    meta_fields=metadata,
-                    parse=parsing.wait,
-                    progress=progress,
-                    timeout=parsing.timeout,
-                    interval=parsing.interval,
-                )
-            )
-        waiting = [one.id for one in found if one.run == "UNSTART"]
-        if waiting:
-            yield from ask(lambda _: held.async_parse_documents(waiting))
-        return [one.id for one in found]
-
-    def _fetched(self, url: str, name: str | None, metadata: Mapping[str, Any] | None) -> Flow[str]:
-        told = checked_metadata("metadata", metadata or {})
-        held = yield from self._dataset.found_or_made()
-        page = yield from ask(lambda _: held.upload_url(url, name or name_of(url)))
-        with reported(self._show_progress) as progress:
-            yield from described_and_parsed(held, page, told, self._parsing, progress)
-        return page.id
-
-    def _told(self) -> Flow[dict[str, RefDocInfo]]:
-        held = yield from self._dataset.found()
-        documents = yield from listed(held)
-        chunks = yield from together((chunk_ids(one) for one in documents), self._parsing.at_once)
-        told: dict[str, RefDocInfo] = {}
-        for one, ids in zip(documents, chunks, strict=True):
-            info = told.setdefault(document_id(one), RefDocInfo())
-            info.node_ids += ids
-            info.metadata.update(own_metadata(one))
-        return told
+            return (yield from self._contents.brought(documents))
 
 
 class _AsTheyAre(TransformComponent):
@@ -432,29 +367,6 @@ class _AsTheyAre(TransformComponent):
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         return nodes
-
-
-def _conversing(mode: ChatMode, retriever: RAGFlowRetriever, settings: dict[str, Any]) -> BaseChatEngine:
-    """LlamaIndex's own engine for a mode."""
-    match ChatMode(mode):
-        case ChatMode.BEST | ChatMode.CONDENSE_PLUS_CONTEXT:
-            return CondensePlusContextChatEngine.from_defaults(retriever, **settings)
-        case ChatMode.CONTEXT:
-            return ContextChatEngine.from_defaults(retriever, **settings)
-        case ChatMode.CONDENSE_QUESTION:
-            engine = RetrieverQueryEngine.from_args(retriever, llm=settings["llm"])
-            return CondenseQuestionChatEngine.from_defaults(engine, **settings)
-    raise ConfigurationError(
-        f"chat_mode={mode!r}: with llm= give best, context, condense_question or condense_plus_context; an agent takes "
-        "the index as a tool"
-    )
-
-
-def _divided(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is for the retriever, and the rest."""
-    names = inspect.signature(RAGFlowRetriever).parameters
-    ours = {name: value for name, value in settings.items() if name in names}
-    return ours, {name: value for name, value in settings.items() if name not in names}
 
 
 def _check_number(name: str, value: Any) -> None:

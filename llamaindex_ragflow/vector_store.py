@@ -93,7 +93,8 @@ class RAGFlowVectorStore(ConnectedComponent, BasePydanticVectorStore):
     """What is less similar is not found; 0: there are always as many results as asked for."""
 
     max_filter_calls: int = Field(default=50, ge=1)
-    """The most calls that looking up a filter's nodes may take, a hundred nodes each; beyond, it is an error."""
+    """The most calls that looking up a filter's nodes may take, one and one for each hundred nodes of the dataset;
+    beyond, it is an error with the size. Without a filter no call is counted."""
 
     _dataset: OneDataset = PrivateAttr()
     _version: tuple[int, ...] | None = PrivateAttr(default=None)
@@ -220,7 +221,7 @@ class RAGFlowVectorStore(ConnectedComponent, BasePydanticVectorStore):
         if node_ids is None and filters is None:
             raise InvalidRequestError("node_ids, filters: give one of them; clear() deletes all nodes")
         held = yield from self._dataset.found()
-        found = yield from _chosen(held, node_ids, filters)
+        found = yield from self._chosen(held, node_ids, filters)
         yield from removed(held, [document.id for document in found])
 
     def _clear(self) -> Flow[None]:
@@ -232,7 +233,7 @@ class RAGFlowVectorStore(ConnectedComponent, BasePydanticVectorStore):
         self, node_ids: Sequence[str] | None, filters: MetadataFilters | None
     ) -> Flow[list[BaseNode]]:
         held = yield from self._dataset.found()
-        found = _newest((yield from _chosen(held, node_ids, filters)))
+        found = _newest((yield from self._chosen(held, node_ids, filters)))
         nodes = yield from together(_read(document) for document in found)
         return [node for node in nodes if node is not None]
 
@@ -263,7 +264,7 @@ class RAGFlowVectorStore(ConnectedComponent, BasePydanticVectorStore):
             of_these = yield from versions(held, map(document_mark, query.doc_ids))
             found = [one for each in of_these.values() for one in reversed(each)]
         elif query.node_ids:
-            found = yield from _chosen(held, query.node_ids, None)
+            found = yield from _versions(held, query.node_ids)
         else:
             found = yield from listed_documents([held.id], self.max_filter_calls)
         nodes = set(query.node_ids or ())
@@ -273,19 +274,23 @@ class RAGFlowVectorStore(ConnectedComponent, BasePydanticVectorStore):
             if not nodes or node_id(document.meta_fields) in nodes
         ]
 
+    def _chosen(
+        self, held: DataSet, node_ids: Sequence[str] | None, filters: MetadataFilters | None
+    ) -> Flow[list[Document]]:
+        """What there is of nodes that are chosen by ids, by a filter, by both or by neither; old versions first."""
+        if node_ids is not None:
+            found = yield from _versions(held, node_ids)
+        elif filters is not None:
+            found = yield from listed_documents([held.id], self.max_filter_calls)
+        else:
+            found = yield from _all_ours(held)
+        return _fitting(found, filters)
+
     def _server_version(self) -> Flow[tuple[int, ...]]:
         if self._version is None:
             info = yield from ask(lambda client: client.server_info())
             self._version = tuple(int(part) for part in info.api_version.split("."))
         return self._version
-
-
-def _chosen(
-    held: DataSet, node_ids: Sequence[str] | None, filters: MetadataFilters | None
-) -> Flow[list[Document]]:
-    """What there is of nodes that are chosen by ids, by a filter, by both or by neither; old versions first."""
-    found = yield from _all_ours(held) if node_ids is None else _versions(held, node_ids)
-    return _fitting(found, filters)
 
 
 def _versions(held: DataSet, node_ids: Sequence[str]) -> Flow[list[Document]]:

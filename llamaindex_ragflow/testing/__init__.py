@@ -28,7 +28,7 @@ from ragflow_integrations.testing.suites import knowledge, ragflow
 from ._chat import ChatEngineTests
 from ._index import IndexTests
 from ._llm import LLMTests
-from ._memory import MemoryBlockTests
+from ._memory import MemoryBlockTests, MemoryTests
 from ._query import QueryEngineTests
 from ._reader import ReaderTests
 from ._retriever import RetrieverTests
@@ -41,6 +41,7 @@ __all__ = [
     "IndexTests",
     "LLMTests",
     "MemoryBlockTests",
+    "MemoryTests",
     "QueryEngineTests",
     "ReaderTests",
     "RetrieverTests",

@@ -15,6 +15,7 @@ from ragflow_integrations.testing import KnowledgeBase, Watch
 from ragflow_integrations.testing.suites import KEY, NOWHERE, StreamSuite, at_once, off
 
 from ..llm import RAGFlowLLM
+from .scripted import agents
 
 __all__ = ["LLMTests"]
 
@@ -71,7 +72,7 @@ class LLMTests(StreamSuite):
         assert (made.metadata.is_chat_model, made.metadata.is_function_calling_model) == (True, False)
         assert [name for name in _NATIVE if name not in vars(type(made))] == []
 
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    @agents
     @pytest.mark.asyncio
     async def test_an_agent_that_calls_tools_refuses_it(self, knowledge: KnowledgeBase) -> None:
         """RAGFlow passes over tools: an agent would never call one."""

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from llama_index.core.readers.base import BaseReader
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.readers.base import BaseReader, ReaderConfig
+from llama_index.core.schema import TransformComponent
 
 from ragflow_integrations.testing import KnowledgeBase, Watch
 from ragflow_integrations.testing.suites import KEY, NOWHERE, Suite, at_once, off
@@ -72,6 +75,13 @@ class ReaderTests(Suite):
         assert await off(made.list_resources) == ids
         assert (await made.aload_resource(ids[0])) == await off(lambda: made.load_resource(ids[0]))
         assert await made.aget_resource_info(ids[0]) == await off(lambda: made.get_resource_info(ids[0]))
+
+    def test_in_a_pipeline(self, knowledge: KnowledgeBase, watch: Watch) -> None:
+        """As one of its readers; what it makes of the documents is known by them."""
+        made = self.made(watch.client, knowledge)
+        cut: list[TransformComponent] = [SentenceSplitter(chunk_size=256)]
+        nodes = IngestionPipeline(readers=[ReaderConfig(reader=made)], transformations=cut).run()
+        assert {node.ref_doc_id for node in nodes} == {document.id_ for document in made.load_data()}
 
     @pytest.mark.asyncio
     async def test_a_failure_is_not_the_end(self, knowledge: KnowledgeBase, watch: Watch) -> None:

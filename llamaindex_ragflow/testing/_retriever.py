@@ -10,16 +10,17 @@ from uuid import uuid4
 
 import pytest
 from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.chat_engine import CondensePlusContextChatEngine
 from llama_index.core.llms import MockLLM
-from llama_index.core.query_engine import CitationQueryEngine, RetrieverQueryEngine
-from llama_index.core.retrievers import QueryFusionRetriever
-from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.schema import NodeWithScore
 
 from ragflow_integrations import DataSet
 from ragflow_integrations.testing import KnowledgeBase, Watch
 from ragflow_integrations.testing.suites import off
 
 from ..retriever import RAGFlowRetriever
+from ._composing import around_retriever
 from ._suite import SourcesTests
 from .filter_trees import expected, metadata, tree
 
@@ -109,25 +110,34 @@ class RetrieverTests(SourcesTests):
     async def test_what_is_composed_of_it(self, knowledge: KnowledgeBase, watch: Watch) -> None:
         """LlamaIndex's own engines keep the sources to the end, sync and async."""
         made = self.made(watch.client, knowledge)
-        wanted = {node.node_id for node in await made.aretrieve(knowledge.question)}
-        fusion = QueryFusionRetriever(
-            [made, made], llm=MockLLM(), num_queries=1, similarity_top_k=20, use_async=False
-        )
-        engines = [
-            RetrieverQueryEngine.from_args(made, llm=MockLLM()),
-            RetrieverQueryEngine.from_args(fusion, llm=MockLLM()),
-        ]
-        for engine in engines:
+        wanted = {node.node.ref_doc_id for node in await made.aretrieve(knowledge.question)}
+        assert None not in wanted
+        for engine in around_retriever(made):
             for response in (
                 await engine.aquery(knowledge.question),
                 await off(partial(engine.query, knowledge.question)),
             ):
-                assert {node.node_id for node in response.source_nodes} == wanted
-        cited = await CitationQueryEngine.from_args(None, retriever=made, llm=MockLLM()).aquery(  # type: ignore[arg-type]
-            QueryBundle(knowledge.question)
-        )
-        assert {node.node.ref_doc_id for node in cited.source_nodes} <= set(knowledge.documents.values())
-        assert len(cited.source_nodes) >= len(wanted)
+                assert {node.node.ref_doc_id for node in response.source_nodes} == wanted
+                assert all(node.score is not None for node in response.source_nodes)
+
+    @pytest.mark.asyncio
+    async def test_in_a_chat_engine(self, knowledge: KnowledgeBase, watch: Watch) -> None:
+        """LlamaIndex's own conversations keep the sources, also those of a stream, sync and async."""
+        made = self.made(watch.client, knowledge)
+        wanted = {node.node.ref_doc_id for node in await made.aretrieve(knowledge.question)}
+        assert None not in wanted
+
+        def chat() -> CondensePlusContextChatEngine:
+            memory = ChatMemoryBuffer.from_defaults()
+            return CondensePlusContextChatEngine.from_defaults(made, llm=MockLLM(), memory=memory)
+
+        streamed = await chat().astream_chat(knowledge.question)
+        assert "".join([piece async for piece in streamed.async_response_gen()])
+        read = await off(lambda: chat().stream_chat(knowledge.question))
+        assert await off(lambda: "".join(read.response_gen))
+        whole = (await off(lambda: chat().chat(knowledge.question)), await chat().achat(knowledge.question))
+        for response in (*whole, streamed, read):
+            assert {node.node.ref_doc_id for node in response.source_nodes} == wanted
 
 
 def _metadata(dataset: DataSet) -> dict[str, dict[str, Any]]:

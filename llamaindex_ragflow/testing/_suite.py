@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 from typing import Any, ClassVar
 
@@ -164,13 +165,16 @@ class SourcesTests(Suite):
         assert [names for _, names in found] == [{name} for name, _ in found]
 
     @pytest.mark.asyncio
-    async def test_tracers_are_not_told_the_key(self, knowledge: KnowledgeBase) -> None:
-        """They get the object and its fields with each call; so it is in none of these, in no event and no error."""
+    async def test_tracers_are_not_told_the_key(
+        self, knowledge: KnowledgeBase, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """They get the object and its fields with each call; it is in none of these, in no event, log and error."""
         made = self.constructor(base_url=NOWHERE, api_key=KEY, max_retries=0, **self.params(knowledge))
+        caplog.set_level(logging.DEBUG)
         with seeing() as (events, spans), pytest.raises(Exception) as failed:  # noqa: PT011
             await self.acall(made, knowledge.question)
         assert spans.seen or not self.told
-        assert KEY not in f"{spans.seen!r} {events.seen!r} {failed.value!r} {failed.value}"
+        assert KEY not in f"{spans.seen!r} {events.seen!r} {failed.value!r} {failed.value} {caplog.text}"
         await made.aclose()
 
 

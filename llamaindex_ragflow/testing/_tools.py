@@ -19,6 +19,8 @@ from ragflow_integrations.testing import KnowledgeBase, Watch
 from ragflow_integrations.testing.suites import DEVELOPERS, Suite, assert_quoted, at_once, off, orders_in
 
 from ..tools import RAGFlowToolSpec
+from ._composing import in_agents
+from .scripted import agents
 
 __all__ = ["ToolSpecTests"]
 
@@ -115,6 +117,15 @@ class ToolSpecTests(Suite):
                 assert output.is_error, name
                 assert 0 < len(output.content) < 2000
                 assert not key or str(key) not in output.content
+
+    @agents
+    @pytest.mark.asyncio
+    async def test_in_agents(self, knowledge: KnowledgeBase, watch: Watch) -> None:
+        """The agents' models are told what was found, and the sources come with the result of the tool."""
+        tool = self.tools(knowledge, watch)["search"]
+        for result, answer in await in_agents(tool, self.examples(knowledge)["search"]):
+            assert getattr(result.tool_output.raw_output, "source_nodes", None)
+            assert result.tool_output.content.strip() in answer
 
     @pytest.mark.asyncio
     async def test_users_on_one_key(self, knowledge: KnowledgeBase, watch: Watch) -> None:

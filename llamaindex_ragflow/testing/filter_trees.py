@@ -70,23 +70,25 @@ def condition(random: Random) -> MetadataFilter:
     return MetadataFilter(key=field, operator=operator, value=value)
 
 
-def own_opinion(filters: MetadataFilters, held: dict[str, Any]) -> bool:
+def expected(filters: MetadataFilters, documents: dict[str, dict[str, Any]]) -> set[str] | None:
+    """The ids of the documents that fit; ``None`` if LlamaIndex cannot compare something."""
+    try:
+        return _fitting(filters, documents)
+    except (TypeError, AttributeError):
+        return None
+
+
+def _fitting(filters: MetadataFilters, documents: dict[str, dict[str, Any]]) -> set[str]:
     """What LlamaIndex's function says, which takes no groups in groups: each is put in as a field of its own."""
-    flat, seen = list[Any](), dict(held)
+    flat, seen = list[Any](), {id: dict(held) for id, held in documents.items()}
     for number, each in enumerate(filters.filters):
         if isinstance(each, MetadataFilters):
-            seen[f"group {number}"] = int(own_opinion(each, held))
+            inside = _fitting(each, documents)
+            for id, held in seen.items():
+                held[f"group {number}"] = int(id in inside)
             each = MetadataFilter(key=f"group {number}", value=1)
         flat.append(each)
     negated = bool(flat) and filters.condition == FilterCondition.NOT  # which 0.14.0 does not evaluate
     condition = FilterCondition.OR if negated else filters.condition
-    group = MetadataFilters(filters=flat, condition=condition)
-    return bool(build_metadata_filter_fn(lambda _: seen, group)("")) != negated
-
-
-def expected(filters: MetadataFilters, documents: dict[str, dict[str, Any]]) -> set[str] | None:
-    """The ids of the documents that fit; ``None`` if LlamaIndex cannot compare something."""
-    try:
-        return {id for id, held in documents.items() if own_opinion(filters, held)}
-    except (TypeError, AttributeError):
-        return None
+    judge = build_metadata_filter_fn(seen.__getitem__, MetadataFilters(filters=flat, condition=condition))
+    return {id for id in seen if bool(judge(id)) != negated}

@@ -7,31 +7,38 @@ A server's language model need not say the same twice.
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import Any
 
 import pytest
+from llama_index.core.vector_stores import MetadataInfo, VectorStoreInfo
 
 from ragflow_integrations import Scope, UnsupportedError
 from ragflow_integrations.testing import KnowledgeBase, Watch
-from ragflow_integrations.testing.suites import knowledge, ragflow
+from ragflow_integrations.testing.suites import knowledge, off, ragflow
 
+from ..auto_retriever import RAGFlowAutoRetriever
 from . import (
     ChatEngineTests,
     IndexTests,
     LLMTests,
     MemoryBlockTests,
+    MemoryTests,
     QueryEngineTests,
     ReaderTests,
     RetrieverTests,
     ToolSpecTests,
     VectorStoreTests,
 )
+from .scripted import ScriptedLLM, answers
 
 __all__ = [
     "TestChatEngine",
     "TestChatEngineWithItsOwnHistory",
     "TestIndex",
     "TestLLM",
+    "TestMemory",
     "TestMemoryBlock",
     "TestQueryEngine",
     "TestReader",
@@ -45,6 +52,24 @@ __all__ = [
 
 class TestRetriever(RetrieverTests):
     """``RAGFlowRetriever``."""
+
+    @pytest.mark.asyncio
+    async def test_by_an_auto_retriever(self, knowledge: KnowledgeBase, watch: Watch) -> None:
+        """A model's query and filter are searched with, sync and async; the filter is exact."""
+        fields = [MetadataInfo(name="place", type="str", description="Where it holds.")]
+        info = VectorStoreInfo(content_info="A harbour's handbook.", metadata_info=fields)
+        wanted = {"harbour": set(knowledge.documents.values()), "Harbour": set()}
+        for place, documents in wanted.items():
+            spec = {"query": knowledge.topic, "filters": [{"key": "place", "value": place}], "top_k": None}
+            model = ScriptedLLM(turns=[answers(json.dumps(spec))] * 2)
+            made = RAGFlowAutoRetriever(
+                info, llm=model, retriever=self.made(watch.client, knowledge, similarity_top_k=20)
+            )
+            for nodes in (
+                await made.aretrieve(knowledge.question),
+                await off(partial(made.retrieve, knowledge.question)),
+            ):
+                assert {node.node.ref_doc_id for node in nodes} == documents
 
 
 class TestQueryEngine(QueryEngineTests):
@@ -98,3 +123,7 @@ class TestReader(ReaderTests):
 
 class TestMemoryBlock(MemoryBlockTests):
     """``RAGFlowMemoryBlock``."""
+
+
+class TestMemory(MemoryTests):
+    """``RAGFlowMemory``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -46,6 +46,7 @@ class Watch:
 
     _held: bool = field(default=False, repr=False)
     _wanted: int = field(default=0, repr=False)
+    _given_up: bool = field(default=False, repr=False)
     _under_way: int = field(default=0, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -59,8 +60,8 @@ class Watch:
         self._held = True
 
     def keep_until(self, together: int) -> None:
-        """From now on requests wait until so many are under way at once; after ten seconds they fail."""
-        self._wanted, self.most_at_once = together, 0
+        """From now on requests wait until so many are under way at once; after ten seconds all of them fail."""
+        self._wanted, self.most_at_once, self._given_up = together, 0, False
 
     @contextmanager
     def _exchange(self, request: Request) -> Iterator[Exchange]:
@@ -80,6 +81,7 @@ class Watch:
         return self.most_at_once < self._wanted
 
     def _gave_up(self) -> TimeoutError:
+        self._given_up = True
         return TimeoutError(f"{self.most_at_once} requests were under way at once, not {self._wanted}")
 
 
@@ -102,7 +104,7 @@ class _Watched:
 
     def send(self, request: Request, *, timeout: float | None) -> Response:
         with self._watch._exchange(request) as exchange:
-            _wait(self._watch._waits, self._watch._gave_up)
+            _wait(self._watch)
             answer = self._inner.send(request, timeout=timeout)
             exchange.ended = True
             return answer
@@ -110,7 +112,7 @@ class _Watched:
     def open(self, request: Request, *, timeout: float | None) -> ByteStream:
         with self._watch._exchange(request) as exchange:
             exchange.streamed = True
-            _wait(self._watch._waits, self._watch._gave_up)
+            _wait(self._watch)
             return _Stream(self._inner.open(request, timeout=timeout), exchange, self._watch)
 
     def close(self) -> None:
@@ -125,7 +127,7 @@ class _AsyncWatched:
 
     async def send(self, request: Request, *, timeout: float | None) -> Response:
         with self._watch._exchange(request) as exchange:
-            await _await(self._watch._waits, self._watch._gave_up)
+            await _await(self._watch)
             answer = await self._inner.send(request, timeout=timeout)
             exchange.ended = True
             return answer
@@ -133,7 +135,7 @@ class _AsyncWatched:
     async def open(self, request: Request, *, timeout: float | None) -> AsyncByteStream:
         with self._watch._exchange(request) as exchange:
             exchange.streamed = True
-            await _await(self._watch._waits, self._watch._gave_up)
+            await _await(self._watch)
             return _AsyncStream(await self._inner.open(request, timeout=timeout), exchange, self._watch)
 
     async def aclose(self) -> None:
@@ -188,17 +190,17 @@ class _AsyncStream:
         await self._inner.aclose()
 
 
-def _wait(waits: Callable[[], bool], gave_up: Callable[[], TimeoutError]) -> None:
+def _wait(watch: Watch) -> None:
     until = time.monotonic() + _PATIENCE
-    while waits():
-        if time.monotonic() > until:
-            raise gave_up()
+    while watch._waits():
+        if watch._given_up or time.monotonic() > until:
+            raise watch._gave_up()
         time.sleep(_OFTEN)
 
 
-async def _await(waits: Callable[[], bool], gave_up: Callable[[], TimeoutError]) -> None:
+async def _await(watch: Watch) -> None:
     until = time.monotonic() + _PATIENCE
-    while waits():
-        if time.monotonic() > until:
-            raise gave_up()
+    while watch._waits():
+        if watch._given_up or time.monotonic() > until:
+            raise watch._gave_up()
         await asyncio.sleep(_OFTEN)

@@ -15,7 +15,7 @@ from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.data_structs.data_structs import IndexDict
 from llama_index.core.indices.managed.base import BaseManagedIndex
 from llama_index.core.llms import CustomLLM, MockLLM
-from llama_index.core.memory import BaseMemoryBlock
+from llama_index.core.memory import BaseMemory, BaseMemoryBlock
 from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.readers.base import BasePydanticReader, ResourcesReaderMixin
 from llama_index.core.schema import Document, NodeWithScore, QueryBundle, TextNode
@@ -344,4 +344,39 @@ class ForgetfulBlock(Block):
     """Keeps nothing."""
 
     async def _aput(self, messages: Any) -> None:
+        """It does nothing."""
+
+
+class Memory(BaseMemory):
+    """Is a list; it looks for more in threads, and has nothing of it."""
+
+    memory_ids: list[str]
+    user: Any = None
+    session_id: str = ""
+    api_key: str = ""
+    _client: Any = PrivateAttr(default=None)
+    _said: list[Any] = PrivateAttr(default_factory=list)
+
+    def __init__(self, client: Any = None, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._client = client
+
+    @classmethod
+    def from_defaults(cls, **kwargs: Any) -> Memory:
+        return cls(**kwargs)
+
+    def get(self, input: Any = None, **kwargs: Any) -> list[Any]:
+        self._client.search_message(input, self.memory_ids[0])
+        return self._said
+
+    def get_all(self) -> list[Any]:
+        return self._said
+
+    def put(self, message: Any) -> None:
+        self._said.append(message)
+
+    def set(self, messages: Any) -> None:
+        self._said.extend(messages)
+
+    def reset(self) -> None:
         """It does nothing."""

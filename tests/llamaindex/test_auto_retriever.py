@@ -13,8 +13,8 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, MetadataInfo, VectorStoreInfo
 
 from llamaindex_ragflow import RAGFlowAutoRetriever, RAGFlowRetriever
+from llamaindex_ragflow.testing.scripted import ScriptedLLM
 from ragflow_integrations import ConfigurationError, InvalidRequestError, RAGFlow
-from tests.llamaindex.agents import ScriptedLLM
 from tests.llamaindex.conftest import Call
 
 QUESTION = "What did Ann write on the harbour since 2024?"

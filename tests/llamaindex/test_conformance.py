@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -16,37 +14,38 @@ from llamaindex_ragflow.testing import (
     IndexTests,
     LLMTests,
     MemoryBlockTests,
+    MemoryTests,
     QueryEngineTests,
     ReaderTests,
     RetrieverTests,
     SourcesTests,
     ToolSpecTests,
     VectorStoreTests,
-    _memory,
     server,
 )
 from llamaindex_ragflow.testing._streams import StreamTests
+from llamaindex_ragflow.testing.scripted import ScriptedLLM, agents, answers
 from ragflow_integrations import RAGFlow
 from ragflow_integrations.local.engine import open_engine
 from ragflow_integrations.local.serve import running_server
-from ragflow_integrations.testing import KnowledgeBase, knowledge_base, watched, watching
+from ragflow_integrations.testing import KnowledgeBase, knowledge_base
 from ragflow_integrations.testing.suites import StreamSuite, Suite
 from tests.llamaindex import naive
-from tests.llamaindex.agents import ScriptedLLM, agents, answers
+from tests.llamaindex.trying import fails
 
 
-@pytest.fixture(scope="module", params=["in-process", "loopback", "in-process as v0.24"])
+@pytest.fixture(scope="module", params=["in-process", "loopback as v0.24"])
 def ragflow(request: pytest.FixtureRequest) -> Iterator[RAGFlow]:
-    """An empty engine."""
-    if request.param == "loopback":
-        with (
-            open_engine(":memory:") as engine,
-            running_server(engine) as running,
-            RAGFlow(running.api_key, running.base_url) as client,
-        ):
+    """An empty engine: of this process, and one that is served and answers as the oldest server."""
+    if request.param == "in-process":
+        with RAGFlow.local() as client:
             yield client
         return
-    with RAGFlow.local(api_version="0.24" if "v0.24" in request.param else "0.27") as client:
+    with (
+        open_engine(":memory:") as engine,
+        running_server(engine, api_version="0.24") as running,
+        RAGFlow(running.api_key, running.base_url) as client,
+    ):
         yield client
 
 
@@ -105,6 +104,10 @@ class TestReader(server.TestReader):
 
 
 class TestMemoryBlock(server.TestMemoryBlock):
+    """The kit's suite."""
+
+
+class TestMemory(server.TestMemory):
     """The kit's suite."""
 
 
@@ -183,6 +186,10 @@ class ForgetfulBlock(MemoryBlockTests):
     constructor = naive.ForgetfulBlock
 
 
+class NaiveMemory(MemoryTests):
+    constructor = naive.Memory
+
+
 BETTER = {  # whom these tests find; all others find the naive one
     (RetrieverTests, "test_both_ways_give_the_same"): RetrieverOfTwoMinds,
     (RetrieverTests, "test_it_is_told"): UntoldRetriever,
@@ -202,13 +209,14 @@ NAIVE: dict[type[Suite], type[Suite]] = {
     VectorStoreTests: NaiveStore,
     ReaderTests: NaiveReader,
     MemoryBlockTests: NaiveBlock,
+    MemoryTests: NaiveMemory,
 }
 OWN = {  # what a suite shares with retrievers is tried with a retriever
     RetrieverTests: RetrieverTests.__mro__,
     QueryEngineTests: (QueryEngineTests, StreamTests, StreamSuite),
     ChatEngineTests: (ChatEngineTests,),
     **{one: one.__mro__ for one in (ToolSpecTests, LLMTests, IndexTests, VectorStoreTests)},
-    **{one: one.__mro__ for one in (ReaderTests, MemoryBlockTests)},
+    **{one: one.__mro__ for one in (ReaderTests, MemoryBlockTests, MemoryTests)},
 }
 CASES = [
     (suite, name)
@@ -224,27 +232,10 @@ CASES.append((QueryEngineTests, "test_it_is_told"))
     ("suite", "name"), [pytest.param(*one, id=f"{one[0].__name__} {one[1]}") for one in CASES]
 )
 def test_each_test_fails_on_what_one_writes_first(
-    one_engine: KnowledgeBase, suite: type[Suite], name: str, monkeypatch: pytest.MonkeyPatch
+    one_engine: KnowledgeBase, suite: type[Suite], name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """There is none that would pass whatever is written."""
-    monkeypatch.setattr(watching, "_PATIENCE", 0.3)
-    monkeypatch.setattr(_memory, "_PATIENCE", 1)
-    tried = BETTER.get((suite, name), NAIVE[suite])()
-    test = getattr(tried, name)
-    with watched(one_engine.client) as watch, ExitStack() as fixtures:
-        given = {"knowledge": one_engine, "watch": watch}
-        named = {one: fixture(tried, one, given, fixtures) for one in inspect.signature(test).parameters}
-        with pytest.raises((AssertionError, TimeoutError, RuntimeError, ImportError, pytest.fail.Exception)):
-            asyncio.run(test(**named)) if inspect.iscoroutinefunction(test) else test(**named)
-
-
-def fixture(suite: Suite, name: str, given: dict[str, Any], fixtures: ExitStack) -> Any:
-    """What pytest would give: one of these, or what the suite's own fixture makes of them."""
-    if name in given:
-        return given[name]
-    make = getattr(type(suite), name).__wrapped__
-    arguments = [given[one] for one in list(inspect.signature(make).parameters)[1:]]
-    return fixtures.enter_context(contextmanager(make)(suite, *arguments))
+    fails(BETTER.get((suite, name), NAIVE[suite])(), name, one_engine, caplog)
 
 
 def test_every_suite_is_tried() -> None:

@@ -405,6 +405,21 @@ async def test_answers_without_any_model(index: RAGFlowIndex, client: RAGFlow, c
     assert len(await chatting.achat_history()) >= 2  # type: ignore[attr-defined]
 
 
+async def test_its_assistant_can_be_deleted(index: RAGFlowIndex, client: RAGFlow, call: Call) -> None:
+    """It, and nobody else's, though it had its name; the next engine's question makes another."""
+    await index.arefresh_ref_docs([LAMPS])
+    await call(index, "delete_assistant")
+    for _ in range(2):
+        response = await call(index.as_query_engine(), "query", "When are lamps lit?")
+        assert "dusk" in str(response)
+    (assistant,) = await asyncio.to_thread(client.list_chats)
+    await call(index, "delete_assistant")
+    assert await asyncio.to_thread(client.list_chats) == []
+    await asyncio.to_thread(client.create_chat, assistant.name)
+    await call(index, "delete_assistant")
+    assert len(await asyncio.to_thread(client.list_chats)) == 1
+
+
 async def test_answers_by_a_model(index: RAGFlowIndex, call: Call) -> None:
     """With an ``llm`` LlamaIndex's engines answer from what the retriever finds, each setting where it belongs."""
     await index.arefresh_ref_docs([LAMPS, BOATS])

@@ -22,9 +22,9 @@ from sqlalchemy.pool import StaticPool
 
 from llamaindex_ragflow import RAGFlowMemory, RAGFlowMemoryBlock, RAGFlowRetriever
 from llamaindex_ragflow._run import called_with
+from llamaindex_ragflow.testing.scripted import ScriptedLLM, agents, answers, calls
 from ragflow_integrations import ConfigurationError, RAGFlowError, Scope, UnsupportedError
 from ragflow_integrations.adapting import agent_id_of
-from tests.llamaindex.agents import ScriptedLLM, agents, answers, calls
 from tests.llamaindex.conftest import QUESTION, Call, KnowledgeBase
 from tests.llamaindex.scripted import KEY, Script
 

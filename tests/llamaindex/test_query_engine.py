@@ -12,13 +12,13 @@ import pytest
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
-from llama_index.core.llms import ChatMessage, MockLLM
-from llama_index.core.llms.mock import MockFunctionCallingLLM
+from llama_index.core.llms import MockLLM
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.settings import Settings
 
 from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever
 from llamaindex_ragflow.events import CitationResolved
+from llamaindex_ragflow.testing.scripted import ScriptedLLM, answers
 from ragflow_integrations import (
     APIError,
     ConfigurationError,
@@ -484,10 +484,7 @@ async def test_synthesize_with_an_llm(with_llm: RAGFlowQueryEngine, call: Call) 
 
 async def test_an_llm_without_words(kb: KnowledgeBase, call: Call) -> None:
     """A stream without a piece says so, as an answer without text does."""
-    silent = MockFunctionCallingLLM(
-        response_generator=lambda messages, **options: ChatMessage(role="assistant", content=""),
-        is_chat_model=True,
-    )
+    silent = ScriptedLLM(turns=[answers("")])
     engine = RAGFlowQueryEngine(dataset_ids=[kb.dataset_id], llm=silent, streaming=True, **kb.clients)
     response = await call(engine, "query", QUESTION)
     assert "".join(await pieces(response)) == "Empty Response"

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.readers.base import BaseReader, ReaderConfig, ResourcesReaderMixin
+from llama_index.core.readers.base import BaseReader, ResourcesReaderMixin
 from llama_index.core.schema import Document, MetadataMode
 from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 from pydantic import ValidationError
@@ -76,19 +74,19 @@ async def test_chunks(kb: KnowledgeBase, call: Call) -> None:
 
 
 def test_lazily() -> None:
-    """Nothing is asked for before it is used: 130 documents take two pages, and each its chunks."""
+    """Nothing is asked for before it is used: 101 documents take two pages, and each its chunks."""
     with RAGFlow.local() as client:
         dataset = client.create_dataset("notes")
-        dataset.upload_documents([{"display_name": f"{n}.txt", "blob": b"Lamps."} for n in range(130)])
+        dataset.upload_documents([{"display_name": f"{n}.txt", "blob": b"Lamps."} for n in range(101)])
         with watched(client) as watch:
             lazy = RAGFlowReader(dataset_ids=[dataset.id], client=watch.client).lazy_load_data()
             assert watch.exchanges == []
             next(lazy)
             first = ["RAGFlow.get_dataset", "DataSet.list_documents", "Document.list_chunks"]
             assert [one.operation for one in watch.exchanges] == first
-            assert len(list(lazy)) == 129
+            assert len(list(lazy)) == 100
             sent = Counter(one.operation for one in watch.exchanges)
-        assert (sent["DataSet.list_documents"], sent["Document.list_chunks"]) == (2, 130)
+        assert (sent["DataSet.list_documents"], sent["Document.list_chunks"]) == (2, 101)
 
 
 async def test_lazily_async(kb: KnowledgeBase) -> None:
@@ -149,14 +147,6 @@ async def test_resources(kb: KnowledgeBase, call: Call) -> None:
             await call(other, "load_resource", boats)
     with pytest.raises(UnsupportedError, match="permissions"):
         await call(all_of_it, "get_permission_info", boats)
-
-
-def test_in_a_pipeline(kb: KnowledgeBase) -> None:
-    """As one of the pipeline's readers; what it made is known by the documents."""
-    pipeline = IngestionPipeline(
-        readers=[ReaderConfig(reader=reader(kb))], transformations=[SentenceSplitter(chunk_size=256)]
-    )
-    assert {node.ref_doc_id for node in pipeline.run()} == set(kb.documents.values())
 
 
 def test_metadata_and_what_is_not_parsed() -> None:

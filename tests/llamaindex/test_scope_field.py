@@ -17,8 +17,8 @@ from llama_index.core.workflow import Context, StartEvent, StopEvent, Workflow, 
 
 from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever, RunContext
 from llamaindex_ragflow._run import called_with, this_run
+from llamaindex_ragflow.testing.scripted import ScriptedLLM, agents, calls
 from ragflow_integrations import ConfigurationError, InvalidRequestError, NotFoundError, RAGFlow, Scope
-from tests.llamaindex.agents import ScriptedLLM, agents, calls
 from tests.llamaindex.conftest import HARBOUR, Call, KnowledgeBase
 from tests.llamaindex.test_scope import files
 

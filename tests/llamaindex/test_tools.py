@@ -17,9 +17,9 @@ from llama_index.core.workflow import Context, JsonSerializer
 
 from llamaindex_ragflow import RAGFlowToolSpec, RunContext
 from llamaindex_ragflow._run import called_with
+from llamaindex_ragflow.testing.scripted import ScriptedLLM, agents, answers, calls, told
 from ragflow_integrations import ConfigurationError, NotFoundError, RAGFlow, Scope
 from tests.confinement import EVIL, OUTSIDE, shared_folder
-from tests.llamaindex.agents import ScriptedLLM, agents, answers, calls, told
 from tests.llamaindex.conftest import HARBOUR, QUESTION, TEXTS, KnowledgeBase, add
 
 MODELS = ("hashed-512@Builtin", "extractive@Builtin")
@@ -458,6 +458,7 @@ async def test_an_agent_searches_and_answers(kb: KnowledgeBase) -> None:
 
 
 @agents
+@pytest.mark.parametrize("kb", ["loopback"], indirect=True)
 async def test_the_context_of_an_agent_says_who_asks(kb: KnowledgeBase) -> None:
     """``scope`` and ``user`` are functions of the run, whatever the model writes; thirty-two agents at once."""
     memory = await off(lambda: kb.client.create_memory("of agents", ["raw"], *MODELS))

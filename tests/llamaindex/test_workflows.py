@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_index.core.llms import MockLLM, mock
+from llama_index.core.llms import MockLLM
 from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever, RAGFlowToolSpec, RunContext
+from llamaindex_ragflow.testing.scripted import agents
 from llamaindex_ragflow.workflows import (
     AnswerDeltaEvent,
     AnswerStep,
@@ -37,7 +38,6 @@ from llamaindex_ragflow.workflows import (
 from ragflow_integrations import InvalidRequestError, NotFoundError, RAGFlow, Scope
 from ragflow_integrations.local.engine import open_engine
 from ragflow_integrations.local.serve import running_server
-from tests.llamaindex.agents import agents
 from tests.llamaindex.conftest import HARBOUR, QUESTION, KnowledgeBase, build
 from tests.llamaindex.test_scope import files
 
@@ -134,6 +134,7 @@ async def test_failures_end_the_run(kb: KnowledgeBase) -> None:
         Handbook(engine=gone)  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize("kb", ["loopback"], indirect=True)
 async def test_runs_beside_one_another(kb: KnowledgeBase) -> None:
     """Each with its own context, which says what may be seen; thirty-two at once."""
 
@@ -213,18 +214,10 @@ def served() -> Iterator[tuple[dict[str, str], RAGFlow]]:
     engine.close()
 
 
-NEEDS_MOCK = pytest.mark.skipif(
-    not hasattr(mock, "MockFunctionCallingLLM"), reason="the example's stand-in came after core 0.14.0"
-)
-
-
 @agents
 @pytest.mark.parametrize(
     ("example", "output"),
-    [
-        ("llamaindex_workflow.py", WORKFLOW),
-        pytest.param("llamaindex_agent.py", AGENT, marks=NEEDS_MOCK),
-    ],
+    [("llamaindex_workflow.py", WORKFLOW), ("llamaindex_agent.py", AGENT)],
 )
 def test_the_examples_run(
     served: tuple[dict[str, str], RAGFlow],

@@ -1,24 +1,35 @@
-"""A model that does what a test tells it to, for agents; also with the lowest llama-index-core, which has none."""
+"""A language model that says what a test tells it to, and calls tools; the lowest llama-index-core has none."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+)
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from pydantic import Field
 
+__all__ = ["ScriptedLLM", "Turn", "agents", "answers", "calls", "told"]
+
 Turn = Callable[[list[ChatMessage]], ChatMessage]
 
-agents = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
+agents = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """llama-index-workflows inspects an agent, a pydantic model, with all its deprecated attributes."""
 
 
 class ScriptedLLM(FunctionCallingLLM):
-    """Takes its turns one after the other; ``seen`` are the messages it was given at each."""
+    """Takes its turns one after the other; ``seen`` are the messages it was given at each, ``tools`` its tools."""
 
     turns: list[Any]
     seen: list[list[ChatMessage]] = Field(default_factory=list)
@@ -29,12 +40,15 @@ class ScriptedLLM(FunctionCallingLLM):
         return LLMMetadata(is_function_calling_model=True, is_chat_model=True)
 
     def _prepare_chat_with_tools(
-        self, tools: Sequence[Any], user_msg: Any = None, chat_history: Any = None, **kwargs: Any
+        self, tools: Sequence[Any], user_msg: Any = None, chat_history: Any = None, *_: Any, **__: Any
     ) -> dict[str, Any]:
         self.tools[:] = tools
         return {"messages": [*(chat_history or []), *([user_msg] if user_msg else [])]}
 
-    def get_tool_calls_from_response(self, response: ChatResponse, **kwargs: Any) -> list[ToolSelection]:
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The tools that the turn calls."""
         wanted = response.message.additional_kwargs.get("wanted", [])
         return [
             ToolSelection(tool_id=f"call-{n}", tool_name=name, tool_kwargs=args)
@@ -42,40 +56,50 @@ class ScriptedLLM(FunctionCallingLLM):
         ]
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """The next turn."""
         turn = self.turns[len(self.seen)]
         self.seen.append([message.model_copy(deep=True) for message in messages])
         message = turn(list(messages))
         return ChatResponse(message=message, delta=message.content)
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """The next turn."""
         return self.chat(messages)
 
-    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Iterator[ChatResponse]:
-        return iter([self.chat(messages)])
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """The next turn, in one piece."""
+        yield self.chat(messages)
 
-    async def astream_chat(
-        self, messages: Sequence[ChatMessage], **kwargs: Any
-    ) -> AsyncIterator[ChatResponse]:
-        async def pieces() -> AsyncIterator[ChatResponse]:
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """The next turn, in one piece."""
+
+        async def pieces() -> ChatResponseAsyncGen:
             yield self.chat(messages)
 
         return pieces()
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        return CompletionResponse(text=self.chat([ChatMessage(prompt)]).message.content or "")
+        """The next turn."""
+        text = self.chat([ChatMessage(prompt)]).message.content or ""
+        return CompletionResponse(text=text, delta=text)
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """The next turn."""
         return self.complete(prompt)
 
-    def stream_complete(
-        self, prompt: str, formatted: bool = False, **kwargs: Any
-    ) -> Iterator[CompletionResponse]:
-        raise NotImplementedError
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """The next turn, in one piece."""
+        yield self.complete(prompt)
 
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
-    ) -> AsyncIterator[CompletionResponse]:
-        raise NotImplementedError
+    ) -> CompletionResponseAsyncGen:
+        """The next turn, in one piece."""
+
+        async def pieces() -> CompletionResponseAsyncGen:
+            yield self.complete(prompt)
+
+        return pieces()
 
 
 def calls(*wanted: tuple[str, dict[str, Any]]) -> Turn:
