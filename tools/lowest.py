@@ -23,6 +23,17 @@ EXTRAS = ("agents", "llamaindex")
 """The extras whose bounds are tried: they bring the frameworks."""
 
 TESTS = ("tests/langchain", "tests/llamaindex")
+CHECK = """
+import sys
+from importlib.metadata import version
+from packaging.version import Version
+for name, bound in (one.split("==") for one in sys.argv[1:]):
+    print(name, version(name), flush=True)
+    if Version(version(name)) != Version(bound):
+        raise SystemExit(f"its lowest is {bound}")
+"""
+"""What is installed of the bounds, told; exit code 1 if that is another version. ``packaging`` comes with pytest."""
+
 TOLERANT = (
     "-W",
     "default",
@@ -49,12 +60,12 @@ def install() -> Path:
     python = environment("lowest", Path(sys.executable)) / "python"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     bounds = sorted(set(lowest(project)))
-    print(*bounds, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "lowest.txt"
         constraints.write_text("\n".join(bounds))
         wanted = f".[{','.join(EXTRAS)},fast,local,otel]"
         run(python, "-m", "pip", "install", "-q", "-c", constraints, "-e", wanted, "--group", "dev")
+    subprocess.run([python, "-c", CHECK, *bounds], check=True)
     return python
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import pickle
 import threading
 from pathlib import Path
@@ -14,8 +15,10 @@ from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.core.llms import MockLLM
 from pydantic import SecretStr
 
+import llamaindex_ragflow
 from llamaindex_ragflow import RAGFlowQueryEngine, RAGFlowRetriever
 from llamaindex_ragflow._client import Connection
+from llamaindex_ragflow._component import ConnectedComponent
 from ragflow_integrations import (
     AsyncRAGFlow,
     ConfigurationError,
@@ -36,6 +39,26 @@ async def test_each_client_brings_its_twin(kb: KnowledgeBase) -> None:
             connection = retriever._connection
             assert connection.client is connection.client
             assert connection.async_client is connection.async_client
+
+
+def test_every_class_takes_the_same() -> None:
+    """How a server is reached: the same names, types and defaults, in the signature that users look up."""
+    wanted = inspect.signature(Connection).parameters
+    constructors: list[Any] = [
+        getattr(llamaindex_ragflow, name)
+        for name in llamaindex_ragflow.__all__
+        if name.startswith("RAGFlow") and name not in ("RAGFlowAutoRetriever", "RAGFlowServerSideEmbedding")
+    ]
+    for made in constructors:
+        takes = made.__init__ if not issubclass(made, ConnectedComponent) else ConnectedComponent.__init__
+        found = inspect.signature(takes).parameters
+        for name, parameter in wanted.items():
+            assert (found[name].annotation, found[name].default) == (
+                parameter.annotation,
+                parameter.default,
+            ), (made, name)
+            assert found[name].kind == inspect.Parameter.KEYWORD_ONLY
+    assert len(constructors) > 10
 
 
 def test_settings_make_the_client(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tools.lowest import lowest
+from tools.lowest import CHECK, lowest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,3 +37,12 @@ def test_ours_have_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     names = {one.partition("==")[0] for one in lowest(project)}
     assert names >= {"langchain", "langchain-core", "langgraph", "llama-index-core"}
+
+
+@pytest.mark.parametrize(("bound", "code"), [("pytest=={}", 0), ("pytest==1.0", 1)])
+def test_what_is_installed_is_told(bound: str, code: int) -> None:
+    """And another version than the bound is an error that names it."""
+    command = [sys.executable, "-c", CHECK, bound.format(pytest.__version__)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, f"pytest {pytest.__version__}\n")
+    assert ("its lowest is 1.0" in done.stderr) == bool(code)
