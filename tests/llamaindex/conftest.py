@@ -108,10 +108,10 @@ def call(request: pytest.FixtureRequest) -> Call:
     if way is None:
         (way,) = {WAYS[one] for one in request.node.callspec.params.values() if one in [*WAYS]}
 
-    async def run(target: Any, method: str, *args: Any) -> Any:
+    async def run(target: Any, method: str, *args: Any, **options: Any) -> Any:
         if way == "sync":
-            return await asyncio.to_thread(getattr(target, method), *args)
-        return await getattr(target, f"a{method}")(*args)
+            return await asyncio.to_thread(getattr(target, method), *args, **options)
+        return await getattr(target, f"a{method}")(*args, **options)
 
     return run
 

@@ -52,6 +52,27 @@ class Held:
         for document in self.dataset.iter_documents():
             self.documents[document.id] |= document.meta_fields or {}
 
+    def by_name(self) -> dict[str, dict[str, Any]]:
+        """The documents' metadata, without what another engine has other ids for."""
+        ids = ("document_id", "dataset_id", "chunk_id")
+        return {
+            held["document_name"]: {name: value for name, value in held.items() if name not in ids}
+            for held in self.documents.values()
+        }
+
+    def chosen(self, exact: ExactFilter, snapshots: Snapshots, searched: bool) -> set[str] | None:
+        """The names of the documents that a retrieval searches, or of those that it found; ``None`` is a refusal."""
+        search, where = FilteredSearch(exact, "strict", 50, None), [self.dataset.id]
+        try:
+            if searched:
+                settings = {"limit": 100, "similarity_threshold": 0.0}
+                chunks = run(search.found(HARBOUR, where, settings, snapshots), self.client)
+                return {chunk.document_name for chunk in chunks}
+            ids = run(search.fitting(where, snapshots), self.client)
+        except InvalidRequestError:
+            return None
+        return {self.documents[id]["document_name"] for id in ids}
+
     def retriever(self, filters: MetadataFilters | None, **options: Any) -> RAGFlowRetriever:
         return RAGFlowRetriever(
             [self.dataset.id],
@@ -70,38 +91,34 @@ def held(request: pytest.FixtureRequest) -> Iterator[Held]:
         yield Held(client)
 
 
-def test_random_trees(held: Held) -> None:
+@pytest.fixture(scope="module")
+def dialects() -> Iterator[list[Held]]:
+    """The same documents on engines that answer as the newest and as the oldest server."""
+    with RAGFlow.local() as newest, RAGFlow.local(api_version="0.24") as oldest:
+        yield [Held(newest), Held(oldest)]
+
+
+def test_random_trees(dialects: list[Held]) -> None:
     """Ten thousand filters, nested, with every operator, choose the documents that LlamaIndex's function chooses.
 
-    Those that the server applies itself are asked of it, of the others it is asked with the documents.
+    Those that the newest server applies itself are asked of it; for all others it is the documents to be searched.
     """
     random, sizes, asked = Random(27), Counter[int | None](), 0
-    snapshots, where = Snapshots(age=3600), [held.dataset.id]
-    applied = not held.client.server_info().api_version.startswith("0.24")
+    documents = dialects[0].by_name()
+    assert dialects[1].by_name() == documents
+    kept = [Snapshots(age=3600) for _ in dialects]
     for _ in range(TREES):
         filters = tree(random)
-        exact, wanted = ExactFilter(filters), expected(filters, held.documents)
-        search = FilteredSearch(exact, "strict", 50, None)
-        if applied and wanted is not None and exact.as_condition():
-            settings = {"limit": 100, "similarity_threshold": 0.0}
-            chunks = run(search.found(HARBOUR, where, settings, snapshots), held.client)
-            found, asked = {chunk.document_id for chunk in chunks}, asked + 1
-        else:
-            found = fitting(search, where, snapshots, held.client)
-        assert found == wanted or (wanted is None and exact.as_condition()), filters
+        exact, wanted = ExactFilter(filters), expected(filters, documents)
+        applied = wanted is not None and exact.as_condition() is not None
+        asked += applied
+        for held, snapshots, searched in zip(dialects, kept, (applied, False), strict=True):
+            assert held.chosen(exact, snapshots, searched) == wanted, filters
         sizes[None if wanted is None else len(wanted)] += 1
     assert len(sizes) > 10
     assert sizes[None] < TREES / 3
     assert sizes[0] + sizes[DOCUMENTS] < TREES * 0.6
-    assert not applied or asked > 50
-
-
-def fitting(search: FilteredSearch, where: list[str], snapshots: Snapshots, client: RAGFlow) -> Any:
-    """The documents' ids, which a retrieval is then made with; ``None`` where LlamaIndex cannot compare."""
-    try:
-        return set(run(search.fitting(where, snapshots), client))
-    except InvalidRequestError:
-        return None
+    assert asked > 50
 
 
 async def test_what_random_trees_retrieve(held: Held, call: Call) -> None:

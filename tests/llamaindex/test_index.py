@@ -133,28 +133,25 @@ async def test_what_is_there(index: RAGFlowIndex, client: RAGFlow) -> None:
 
 def test_refreshed_by_another_process(tmp_path: Path) -> None:
     """A process that knows nothing but the documents leaves what is unchanged and brings in what is new."""
+    folder = f"local:{tmp_path}"
 
-    def refreshed(*pairs: tuple[str, str]) -> str:
-        code = f"""
-            from llama_index.core.schema import Document
-            from llamaindex_ragflow import RAGFlowIndex
-            index = RAGFlowIndex(dataset_name="notes", base_url="local:{tmp_path}", poll_interval=0.02)
-            documents = [Document(id_=id, text=text, metadata={{"year": 2025}}) for id, text in {pairs!r}]
+    def documents(**texts: str) -> list[Document]:
+        return [Document(id_=id, text=text, metadata={"year": 2025}) for id, text in texts.items()]
+
+    with RAGFlowIndex(dataset_name="notes", base_url=folder, poll_interval=0.02) as index:
+        assert index.refresh_ref_docs(documents(a="Lamps.", b="Boats.")) == [True, True]
+    code = f"""
+        from llama_index.core.schema import Document
+        from llamaindex_ragflow import RAGFlowIndex
+        texts = {{"a": "Lamps.", "b": "Blue boats.", "c": "Oil."}}
+        documents = [Document(id_=id, text=text, metadata={{"year": 2025}}) for id, text in texts.items()]
+        with RAGFlowIndex(dataset_name="notes", base_url={folder!r}, poll_interval=0.02) as index:
             print(index.refresh_ref_docs(documents), sorted(index.ref_doc_info))
-            index.close()
-        """
-        done = subprocess.run(
-            [sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    assert refreshed(("a", "Lamps."), ("b", "Boats.")) == "[True, True] ['a', 'b']"
-    assert (
-        refreshed(("a", "Lamps."), ("b", "Blue boats."), ("c", "Oil."))
-        == "[False, True, True] ['a', 'b', 'c']"
-    )
-    assert refreshed(("a", "Lamps."), ("b", "Blue boats.")) == "[False, False] ['a', 'b', 'c']"
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[False, True, True] ['a', 'b', 'c']\n"), done.stderr
+    with RAGFlowIndex(dataset_name="notes", base_url=folder, poll_interval=0.02) as index:
+        assert index.refresh_ref_docs(documents(a="Lamps.", b="Blue boats.")) == [False, False]
 
 
 def test_metadata_counts(index: RAGFlowIndex) -> None:
@@ -295,12 +292,9 @@ async def test_files(index: RAGFlowIndex, tmp_path: Path, call: Call) -> None:
     """RAGFlow reads them itself; their ids are RAGFlow's, their metadata is ours, and twice is once."""
     (tmp_path / "a.md").write_text("# Lamps\n\nLamps are lit at dusk.")
     (tmp_path / "b.txt").write_text("Boats are painted blue.")
-    if call_is_async(call):
-        ids = await index.ainsert_file(tmp_path, metadata={"team": "crew"})
-        assert await index.ainsert_file(tmp_path, metadata={"team": "crew"}) == ids
-    else:
-        ids = await asyncio.to_thread(index.insert_file, tmp_path, metadata={"team": "crew"})
-        assert await asyncio.to_thread(index.insert_file, b"Oil.", name="oil.txt") != ids
+    ids = await call(index, "insert_file", tmp_path, metadata={"team": "crew"})
+    assert await call(index, "insert_file", tmp_path, metadata={"team": "crew"}) == ids
+    assert await call(index, "insert_file", b"Oil.", name="oil.txt") != ids
     told = await index.aref_doc_info()
     assert told[ids[0]].metadata == {"team": "crew"}
     (found, *_) = await index.as_retriever(similarity_top_k=1).aretrieve("when are lamps lit")
@@ -332,11 +326,6 @@ async def test_web_pages(client: RAGFlow) -> None:
     assert await index.aref_doc_info() == {}
     with pytest.raises(InvalidRequestError, match="fetches nothing"):
         await RAGFlowIndex(client=client, **settings).ainsert_url("https://example.com")
-
-
-def call_is_async(call: Call) -> bool:
-    """Which of both ways the fixture stands for."""
-    return bool(inspect.getclosurevars(call).nonlocals["request"].param == "async")
 
 
 async def test_nodes(index: RAGFlowIndex, call: Call) -> None:
