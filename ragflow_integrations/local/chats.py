@@ -170,11 +170,13 @@ def _is_taken(db: apsw.Connection, tenant_id: str, name: str, *, besides: str = 
 
 def _wire(db: apsw.Connection, stored: Row) -> Row:
     chat = loaded(stored)
-    names = {
-        each: name
-        for each in chat.pop("dataset_ids")
-        for (name,) in db.execute("SELECT name FROM dataset WHERE id = ?", (each,))
-    }
+    ids = chat.pop("dataset_ids")
+    found = [row(db, "SELECT id, name FROM dataset WHERE id = ?", (each,)) for each in ids]
+    datasets = [each for each in found if each is not None]
     owner = {"tenant_llm_id": None, "tenant_rerank_id": None, "status": "1"}
     settings = chat.pop("settings")
-    return dated({**chat, **settings, **owner, "dataset_ids": list(names), "kb_names": list(names.values())})
+    named = {
+        "dataset_ids": [each["id"] for each in datasets],
+        "kb_names": [each["name"] for each in datasets],
+    }
+    return dated({**chat, **settings, **owner, **named})

@@ -106,4 +106,5 @@ def _is_taken(db: apsw.Connection, tenant_id: str, name: str, *, besides: str = 
 
 def _wire(stored: Row) -> Row:
     search = loaded(stored)
-    return dated({**search, **search.pop("settings"), "created_by": search["tenant_id"], "status": "1"})
+    settings = search.pop("settings")
+    return dated({**search, **settings, "created_by": search["tenant_id"], "status": "1"})

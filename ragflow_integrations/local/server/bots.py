@@ -5,22 +5,25 @@ A chatbot's conversations are apart from the chat's own sessions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from typing import Any
 
 from starlette.responses import Response
 
-from ..conversation import Event, Final, Mark
+from ..conversation import Delta, Event, Final, Mark
 from ..fields import new_id
+from ..problems import Refused
 from .call import Call, Routes
 from .completions import Shown, Turn, failure, frames, question_of, spoken, whole
-from .envelope import DATA, EXCEPTION, Fail, answered
+from .envelope import DATA, Fail, answered, failed
 from .sse import EventStream, frame
 
 __all__ = [
     "BOT_ROUTES",
     "answer_frames",
     "asked",
+    "check_question",
     "complete",
     "info",
     "opened",
@@ -46,23 +49,29 @@ def info(call: Call) -> Response:
 
 def complete(call: Call) -> Response:
     """``POST /chatbots/{id}/completions``: without ``session_id`` a conversation begins, and its opener comes back."""
-    chat, given = _owned(call), call.json()
+    given = call.json()
+    chat = _owned(call)
     session = session_of(call, chat, given, _NO_ACCESS)
+    check_question(given)
     if session is None:
         return opened(call, chat, given)
-    turn = asked(call, chat, session, given)
+    turn = asked(call, chat, session, {"quote": False, **given})
     return EventStream(frames(turn)) if given.get("stream", True) else answered(whole(turn))
 
 
 def session_of(call: Call, chat: Row, given: Row, otherwise: str, code: int = DATA) -> Row | None:
     """The conversation that is named, None if none is; ``Fail`` if it is not one with this chatbot."""
     identifier = given.get("session_id")
-    if not identifier:
-        return None
-    session = call.engine.get_session(str(identifier), embedded=True)
-    if session is None or session["chat_id"] != chat["id"]:
+    session = call.engine.get_session(str(identifier), embedded=True) if identifier else None
+    if identifier and (session is None or session["chat_id"] != chat["id"]):
         raise Fail(otherwise, code)
     return session
+
+
+def check_question(given: Row, asking: str = "async_iframe_completion") -> None:
+    """``Fail`` 100 unless there is a ``question``, in the words of RAGFlow's function for it."""
+    if "question" not in given:
+        raise failed(TypeError(f"{asking}() missing 1 required positional argument: 'question'"))
 
 
 def opened(call: Call, chat: Row, given: Row) -> Response:
@@ -89,15 +98,24 @@ def opening(data: Row) -> Response:
     return EventStream(both())
 
 
-def asked(call: Call, chat: Row, session: Row, given: Row) -> Turn:
-    """A question in a conversation, on its way."""
-    if not isinstance(given.get("question"), str):
-        raise Fail(f"`question` should be a string, got {given.get('question')!r}", EXCEPTION, data=None)
+def asked(call: Call, chat: Row, session: Row, given: Row, shown: Shown = dict) -> Turn:
+    """A ``question`` in a session, on its way; one that is no text fails in the stream, where one is wanted."""
     message = {"role": "user", "content": given["question"], "id": new_id()}
-    question = question_of({"quote": False, **given}, chat, [*spoken(session["messages"]), message])
-    events = call.engine.converse(chat, question, session=session)
     ids = {"id": message["id"], "session_id": session["id"]}
-    return Turn(events, bool(chat["dataset_ids"]), question.quote, ids)
+    try:
+        re.search("", given["question"])
+    except TypeError as error:
+        if not given.get("stream", True):
+            raise failed(error) from None
+        return Turn(_failing(str(error)), True, True, ids, shown)
+    question = question_of(given, chat, [*spoken(session["messages"]), message])
+    events = call.engine.converse(chat, question, session=session)
+    return Turn(events, bool(chat["dataset_ids"]), question.quote, ids, shown)
+
+
+def _failing(message: str) -> Iterator[Delta]:
+    raise Refused(message)
+    yield  # it fails where an answer would
 
 
 def answer_frames(events: Iterator[Event], shown: Shown = dict) -> Generator[str, None, None]:

@@ -15,6 +15,7 @@ from .datasets import NICKNAME
 from .envelope import ARGUMENT, AUTHENTICATION, DATA, EXCEPTION, UNSET, Fail, succeeded
 
 __all__ = [
+    "LONGEST_NAME",
     "ROUTES",
     "check_llm",
     "create",
@@ -24,16 +25,19 @@ __all__ = [
     "is_known",
     "list_",
     "owned",
+    "owner_ids",
     "partly_deleted",
     "patch",
     "replace",
     "settings",
+    "text_or_null",
 ]
 
 Row = dict[str, Any]
 
-_LONGEST_NAME = 255
+LONGEST_NAME = 255
 _TEXTS = ("description", "icon", "language", "prompt_type", "do_refer")
+_NEVER_NULL = ("prompt_type", "do_refer")
 _NUMBERS: dict[str, Callable[[Any], int | float]] = {
     "top_n": int,
     "top_k": int,
@@ -67,13 +71,19 @@ def list_(call: Call) -> Response:
     """``GET /chats``: an unknown id or name is an empty list."""
     identifier, name = call.query.get("id") or None, call.query.get("name") or None
     keywords = None if identifier or name else call.query.get("keywords") or None
-    order, owners, page = call.order(data=None), call.query.getlist("owner_ids"), call.page()
-    if len(owners) > MAX_IDS:
-        raise Fail(f"owner_ids must contain at most {MAX_IDS} IDs", ARGUMENT, data=None)
+    order, owners, page = call.order(data=None), owner_ids(call), call.page()
     if owners and call.engine.tenant_id not in owners:
         return succeeded({"chats": [], "total": 0})
     rows, total = call.engine.list_chats(**order, **page, id=identifier, name=name, keywords=keywords)
     return succeeded({"chats": [_listed(row) for row in rows], "total": total})
+
+
+def owner_ids(call: Call) -> list[str]:
+    """The tenants whose things are wanted, none for one's own; ``Fail`` 101 if they are too many."""
+    owners = call.query.getlist("owner_ids")
+    if len(owners) > MAX_IDS:
+        raise Fail(f"owner_ids must contain at most {MAX_IDS} IDs", ARGUMENT, data=None)
+    return owners
 
 
 def get(call: Call) -> Response:
@@ -85,10 +95,8 @@ def replace(call: Call) -> Response:
     """``PUT``: what is sent replaces the old, an object as a whole."""
     chat, given = owned(call), call.json()
     _check_tenant(given)
-    fields = _settings(call, given)
-    if "name" in given:
-        fields["name"] = _name(given["name"])
-    return _update(call, chat, fields)
+    fields = {"name": _name(given["name"])} if "name" in given else {}
+    return _update(call, chat, {**fields, **_settings(call, given)})
 
 
 def patch(call: Call) -> Response:
@@ -96,12 +104,11 @@ def patch(call: Call) -> Response:
     chat, given = owned(call), call.json()
     if given.get("name", "") is None:
         raise Fail("`name` should be a string, got None", EXCEPTION, data=None)
+    fields = {"name": _name(given["name"], "`name` cannot be empty")} if "name" in given else {}
     if not isinstance(given.get("llm_setting", {}), dict):
+        _dataset_ids(call, given.get("dataset_ids"))  # what is wrong with them is told first
         raise Fail("`llm_setting` should be an object.")
-    fields = _settings(call, given)
-    if "name" in given:
-        fields["name"] = _name(given["name"], "`name` cannot be empty")
-    return _update(call, chat, fields, *_OBJECTS)
+    return _update(call, chat, {**fields, **_settings(call, given)}, *_OBJECTS)
 
 
 def delete_one(call: Call) -> Response:
@@ -143,9 +150,9 @@ def partly_deleted(deleted: int, errors: list[str], what: str) -> Response:
     return succeeded({"success_count": deleted, "errors": errors}, message)
 
 
-def owned(call: Call, identifier: str | None = None) -> Row:
+def owned(call: Call, identifier: Any = None) -> Row:
     """The chat of the path (or ``identifier``); ``Fail`` 109 if there is none."""
-    row = call.engine.get_chat(identifier or call.path["chat_id"])
+    row = call.engine.get_chat(str(identifier or call.path["chat_id"]))
     if row is None:
         raise Fail("no authorization", AUTHENTICATION, data=False)
     return row
@@ -171,17 +178,26 @@ def settings(given: Row) -> Row:
 
     Other keys are dropped, as RAGFlow does.
     """
-    fields = {name: given[name] for name in (*_TEXTS, "meta_data_filter") if name in given}
-    for name in _TEXTS:
-        if isinstance(fields.get(name), bool | int | float):
-            fields[name] = str(fields[name])
-        if not isinstance(fields.get(name), str | None):
-            raise Fail(f"`{name}` should be a string, got {fields[name]!r}", EXCEPTION, data=None)
-    if not isinstance(fields.get("meta_data_filter"), dict | None):
+    fields: Row = {name: _text(given, name) for name in _TEXTS if name in given}
+    if "meta_data_filter" in given:
+        fields["meta_data_filter"] = given["meta_data_filter"] or {}
+    if not isinstance(fields.get("meta_data_filter", {}), dict):
         raise Fail(
             f"`meta_data_filter` should be an object, got {given['meta_data_filter']!r}", EXCEPTION, data=None
         )
     return fields | {name: _number(given, name) for name in _NUMBERS if name in given}
+
+
+def _text(given: Row, name: str) -> str | None:
+    """A text of the body; ``Fail`` 100 for null where there must be one."""
+    if given[name] is None and name in _NEVER_NULL:
+        raise Fail(f"IntegrityError(1048, \"Column '{name}' cannot be null\")", EXCEPTION, data=None)
+    return text_or_null(given[name])
+
+
+def text_or_null(value: Any) -> str | None:
+    """A value as RAGFlow's columns of texts keep it: what is no text as Python writes it out."""
+    return None if value is None else str(value)
 
 
 def _update(call: Call, chat: Row, fields: Row, *merged: str) -> Response:
@@ -205,8 +221,8 @@ def _name(name: Any, if_empty: str = "`name` is required") -> str:
     if not name:
         raise Fail(if_empty)
     length = len(name.encode("utf-8", "surrogatepass"))
-    if length > _LONGEST_NAME:
-        raise Fail(f"chat name length is {length} which is larger than {_LONGEST_NAME}")
+    if length > LONGEST_NAME:
+        raise Fail(f"chat name length is {length} which is larger than {LONGEST_NAME}")
     return str(name)
 
 
@@ -227,10 +243,10 @@ def _settings(call: Call, given: Row) -> Row:
 def _dataset_ids(call: Call, ids: Any) -> list[str]:
     if not isinstance(ids, list | None):
         raise Fail("`dataset_ids` should be a list.")
-    for each in ids or ():
+    wanted = [each for each in ids or () if each]
+    for each in wanted:
         if not isinstance(each, str):
             raise Fail(f"You don't own the dataset {each}")
-    wanted = [each for each in ids or () if each]
     call.engine.check_chat_datasets(wanted)
     return wanted
 
@@ -277,7 +293,7 @@ def _check_parameters(config: Row) -> None:
 def _with_parameters(config: Row, with_datasets: bool) -> Row:
     """A new chat's prompt with the variables that RAGFlow v0.27 adds: ``knowledge`` where it is used, ``date``."""
     parameters = config.get("parameters") or []
-    reads = "{knowledge}" in (config.get("system") or "{knowledge}")
+    reads = "{knowledge}" in str(config.get("system") or "{knowledge}")
     if "parameters" not in config or (with_datasets and not parameters and reads):
         parameters = [_KNOWLEDGE]
     if not any(each.get("key") == "date" for each in parameters):

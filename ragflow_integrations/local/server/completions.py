@@ -16,7 +16,7 @@ from ..fields import new_id
 from ..problems import Problem
 from . import chats, sessions
 from .call import Call, Routes
-from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, not_there_yet, succeeded
+from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, not_there_yet, python_errors, succeeded
 from .metadata import shown_fields
 from .sse import EventStream, frame
 
@@ -140,30 +140,40 @@ def mindmap(call: Call) -> Response:
 
 
 def required(call: Call, *names: str) -> Row:
-    """The body, which must have all these keys."""
-    given = call.json()
+    """The body, which must have all these keys; one that is no object has none."""
+    given = _object(call)
     missing = ",".join(name for name in names if name not in given)
     if missing:
         raise Fail(f"required argument are missing: {missing}; ", ARGUMENT, data=None)
     return given
 
 
+def _object(call: Call) -> Row:
+    try:
+        return call.json()
+    except Fail as fail:
+        if fail.body["code"] != EXCEPTION:
+            raise
+        return {}
+
+
 def checked_datasets(call: Call, ids: Any) -> list[str]:
     """Ids of datasets that the caller has; ``Fail`` 102 for any other."""
-    if not isinstance(ids, list):
-        raise Fail(f"`kb_ids` should be a list, got {ids!r}", EXCEPTION, data=None)
-    for each in ids:
+    with python_errors():
+        wanted = list(ids)
+    for each in wanted:
         if not isinstance(each, str) or call.engine.get_dataset(each) is None:
             raise Fail(f"You don't own the dataset {each}")
-    return ids
+    return wanted
 
 
 def document_ids(given: Row) -> list[str] | None:
     """``doc_ids`` of a request or message, a list or ids separated by commas; None if it names none."""
     wanted = given.get("doc_ids") or ""
-    if isinstance(wanted, str):
-        wanted = [each.strip() for each in wanted.split(",")]
-    if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
+    if not isinstance(wanted, list):
+        with python_errors():
+            wanted = [each.strip() for each in wanted.split(",")]
+    if not all(isinstance(each, str) for each in wanted):
         raise Fail(f"`doc_ids` should be ids separated by commas, got {wanted!r}", ARGUMENT)
     return [each for each in wanted if each] or None
 
@@ -188,7 +198,7 @@ def question_of(given: Row, chat: Row, messages: list[Row]) -> Question:
     config = chat["prompt_config"]
     return Question(
         messages=messages,
-        document_ids=document_ids(messages[-1]) or document_ids(given),
+        document_ids=(document_ids(messages[-1]) or document_ids(given)) if chat["dataset_ids"] else None,
         metadata_fields=shown_fields(given, config),
         quote=bool(given.get("quote", True) and config.get("quote", True)),
         variables={key: value for key, value in given.items() if key not in _OWN},
@@ -293,8 +303,9 @@ def _check_message(message: Any) -> None:
         raise Fail("Every item in `messages` must be an object.", ARGUMENT)
     if "role" not in message or "content" not in message:
         raise Fail("Every item in `messages` must include `role` and `content`.", ARGUMENT)
-    if not isinstance(message["content"], str | None):
-        raise Fail(f"`content` of a message should be a string, got {message['content']!r}", ARGUMENT)
+    content = message["content"]
+    if not isinstance(content, str | None):
+        raise Fail(f"`content` of a message should be a string, got {content!r}", EXCEPTION, data=None)
 
 
 def _conversation(call: Call, given: Row) -> tuple[Row | None, Row | None]:

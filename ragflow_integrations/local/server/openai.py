@@ -21,7 +21,7 @@ from ..tokens import count_tokens
 from . import chats
 from .call import Call, Routes
 from .completions import read, required, spoken
-from .envelope import ARGUMENT, EXCEPTION, JSON, Fail
+from .envelope import ARGUMENT, EXCEPTION, JSON, Fail, python_errors
 from .metadata import filter_of, shown_fields
 from .sse import EventStream, frame
 
@@ -173,8 +173,9 @@ def _chunk(
 
 def _messages(given: Any) -> list[Row]:
     """The conversation, whose last message is to be answered."""
-    if not given:
-        raise Fail("You have to provide messages.")
+    with python_errors():
+        if len(given) < 1:
+            raise Fail("You have to provide messages.")
     if not isinstance(given, list):
         raise Fail("messages must be an array.")
     messages = [{"role": _role(each), "content": _text(each.get("content"))} for each in given]
@@ -186,7 +187,7 @@ def _messages(given: Any) -> list[Row]:
 def _role(message: Any) -> str:
     if not isinstance(message, dict):
         raise Fail("Each message must be an object.")
-    if not isinstance(message.get("role"), str):
+    if "role" not in message:
         raise Fail(f"a message lacks its `role`: {message}", EXCEPTION, data=None)
     return str(message["role"])
 

@@ -15,7 +15,7 @@ from .call import Call, Page, Routes, page_of
 from .envelope import EXCEPTION, Fail, answered, failed, not_there_yet, python_errors
 from .metadata import filter_of, shown_fields
 
-__all__ = ["NOTHING", "ROUTES", "check_graph", "found", "query_of", "retrieve", "whole"]
+__all__ = ["NOTHING", "ROUTES", "check_graph", "found", "number", "query_of", "retrieve", "text_of", "whole"]
 
 Row = dict[str, Any]
 
@@ -49,7 +49,7 @@ def query_of(call: Call, paged: Callable[[Row], Page]) -> Retrieval | None:
     if "question" not in given:
         raise Fail("`question` is required.")
     paging = paged(given)
-    question = _question(given["question"])
+    question = text_of(given["question"])
     document_ids = _document_ids(call, given, dataset_ids) if question else []
     if document_ids is not None and not document_ids:
         return None
@@ -58,8 +58,8 @@ def query_of(call: Call, paged: Callable[[Row], Page]) -> Retrieval | None:
         question=question,
         dataset_ids=dataset_ids,
         document_ids=document_ids,
-        similarity_threshold=_number(given, "similarity_threshold", 0.2),
-        vector_similarity_weight=_number(given, "vector_similarity_weight", 0.3),
+        similarity_threshold=number(given, "similarity_threshold", 0.2),
+        vector_similarity_weight=number(given, "vector_similarity_weight", 0.3),
         top_k=whole(given, "top_k", 1024),
         highlight=_highlight(given),
         rerank_id=_text(given, "rerank_id"),
@@ -89,7 +89,8 @@ def _dataset_ids(call: Call, given: Row) -> list[str]:
     return ids
 
 
-def _question(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A question without the blanks around it; ``Fail`` 100 if it is no text."""
     if not value:
         return ""
     with python_errors():
@@ -114,7 +115,8 @@ def _document_ids(call: Call, given: Row, dataset_ids: list[str]) -> list[str] |
     return ids or None
 
 
-def _number(given: Row, name: str, default: float) -> float:
+def number(given: Row, name: str, default: float) -> float:
+    """A number of the body; ``Fail`` 100 if it is none."""
     with python_errors():
         number = float(given.get(name, default))
     if not math.isfinite(number):

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
 
+from ..models import UnknownModel
 from . import searches
 from .bots import answer_frames
-from .call import Call, Routes
+from .call import Call, Page, Routes, page_of
 from .completions import Shown, checked_datasets, required
 from .dataset_search import SearchOne, searched
-from .envelope import DATA, EXCEPTION, OPERATING, Fail, succeeded
+from .envelope import DATA, EXCEPTION, OPERATING, Fail, failed, python_errors, succeeded
+from .retrieval import number, text_of, whole
 from .sse import EventStream
 from .validation import validated
 
-__all__ = ["BOT_ROUTES", "ask"]
+__all__ = ["BOT_ROUTES", "ask", "retrieve"]
 
 Row = dict[str, Any]
+
+_NOTHING: Row = {"chunks": [], "doc_aggs": [], "labels": None, "total": 0}
 
 
 def ask(call: Call, shown: Shown = dict) -> Response:
@@ -43,17 +48,40 @@ def mindmap(call: Call) -> Response:
     return succeeded(call.engine.mindmap(str(given["question"]), dataset_ids, llm_id))
 
 
-def retrieve(call: Call) -> Response:
-    """``POST /searchbots/retrieval_test``: the chunks that answer a question best."""
+def retrieve(call: Call, paged: Callable[[Row], Page] = page_of) -> Response:
+    """``POST /searchbots/retrieval_test``: the chunks that answer a question best; ``paged`` reads the page."""
     given = required(call, "kb_id", "question")
+    page = paged({"page_size": given.get("size", 30), "page": given.get("page", 1)})
     ids = [given["kb_id"]] if isinstance(given["kb_id"], str) else given["kb_id"]
     if not ids:
         raise Fail("Please specify dataset firstly.", DATA, data=False)
-    if not isinstance(ids, list):
-        raise Fail(f"`kb_id` should be ids, got {ids!r}", EXCEPTION, data=None)
-    if any(not isinstance(each, str) or call.engine.get_dataset(each) is None for each in ids):
+    numbers = _numbers(given)
+    with python_errors():
+        owned = [isinstance(each, str) and call.engine.get_dataset(each) is not None for each in ids]
+    if not all(owned):
         raise Fail("Only owner of dataset authorized for this operation.", OPERATING, data=False)
-    return succeeded(searched(call, ids, validated(SearchOne, given)))
+    question = text_of(given["question"])
+    if not question:
+        return succeeded(_NOTHING)
+    wanted = {
+        key: value for key, value in given.items() if value and (key != "search_id" or _config(call, given))
+    }
+    wanted |= {**numbers, "question": question, "page": page["page"], "size": page["page_size"]}
+    try:
+        return succeeded(searched(call, ids, validated(SearchOne, wanted, EXCEPTION)))
+    except UnknownModel as unknown:
+        raise failed(LookupError(str(unknown))) from None
+
+
+def _numbers(given: Row) -> Row:
+    """The numbers of a search, by RAGFlow's conversions; a threshold beyond its range is at its end."""
+    threshold = number(given, "similarity_threshold", 0.0)
+    weight = number(given, "vector_similarity_weight", 0.3)
+    top = whole(given, "top_k", 1024)
+    if top <= 0:
+        raise Fail("`top_k` must be greater than 0")
+    numbers = {"similarity_threshold": max(0.0, min(threshold, 1.0)), "vector_similarity_weight": weight}
+    return {**numbers, "top_k": top}
 
 
 def detail(call: Call) -> Response:

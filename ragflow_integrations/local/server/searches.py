@@ -7,10 +7,11 @@ from typing import Any
 from starlette.responses import Response
 
 from .bots import answer_frames
-from .call import Call, Routes
+from .call import Call, Order, Routes
+from .chats import owner_ids, text_or_null
 from .completions import checked_datasets, required
 from .datasets import NICKNAME
-from .envelope import AUTHENTICATION, OPERATING, Fail, succeeded
+from .envelope import AUTHENTICATION, OPERATING, Fail, failed, succeeded
 from .sse import EventStream
 
 __all__ = ["ROUTES", "owned", "shown"]
@@ -31,20 +32,18 @@ def create(call: Call) -> Response:
     if len(name.encode()) > _LONGEST_NEW_NAME:
         raise Fail(f"Search name length is {len(name)} which is large than {_LONGEST_NEW_NAME}.")
     fields = {**_own(given), "name": name.strip()}
-    if "search_config" in given:
+    if given.get("search_config") is not None:
         fields["search_config"] = _config(given)
     return succeeded({"search_id": call.engine.create_search(fields)["id"]})
 
 
 def list_(call: Call) -> Response:
     """``GET /searches``."""
-    owners = call.ids("owner_ids")
-    if owners is not None and call.engine.tenant_id not in owners:
+    page, owners = call.page(), owner_ids(call)
+    if owners and call.engine.tenant_id not in owners:
         return succeeded({"search_apps": [], "total": 0})
-    rows, total = call.engine.list_searches(
-        **call.page(), **call.order(), keywords=call.query.get("keywords")
-    )
-    return succeeded({"search_apps": [_shown(row, _LISTED) for row in rows], "total": total})
+    rows, total = call.engine.list_searches(**page, **_order(call), keywords=call.query.get("keywords"))
+    return succeeded({"search_apps": [_listed(row) for row in rows], "total": total})
 
 
 def get(call: Call) -> Response:
@@ -57,7 +56,7 @@ def shown(call: Call, identifier: str) -> Response:
     row = call.engine.get_search(identifier)
     if row is None:
         raise Fail("Has no permission for this operation.", OPERATING, data=False)
-    return succeeded(_shown(row, _DETAIL))
+    return succeeded({name: row[name] for name in _DETAIL})
 
 
 def update(call: Call) -> Response:
@@ -69,6 +68,9 @@ def update(call: Call) -> Response:
         raise Fail(f"Search name length is {len(name)} which is large than {_LONGEST_NAME}")
     row = owned(call)
     fields = {**_own(given), "name": name.strip(), "search_config": _config(given)}
+    unknown = [key for key in given if key not in (*row, "search_id")]
+    if unknown:
+        raise failed(ValueError(f'Unrecognized field name: "{unknown[0]}"'))
     return succeeded(call.engine.update_search(row["id"], fields))
 
 
@@ -105,11 +107,7 @@ def _check_name(name: Any) -> None:
 
 
 def _own(given: Row) -> Row:
-    fields = {name: given[name] for name in _OWN if name in given}
-    for name, value in fields.items():
-        if not isinstance(value, str | None):
-            raise Fail(f"`{name}` should be a string, got {value!r}")
-    return fields
+    return {name: text_or_null(given[name]) for name in _OWN if name in given}
 
 
 def _config(given: Row) -> Row:
@@ -119,8 +117,17 @@ def _config(given: Row) -> Row:
     return config
 
 
-def _shown(row: Row, names: list[str]) -> Row:
-    return {**{name: row[name] for name in names}, "nickname": NICKNAME, "tenant_avatar": None}
+def _order(call: Call) -> Order:
+    """``orderby`` and ``desc``; ``Fail`` 100 for an unknown field."""
+    try:
+        return call.order()
+    except Fail:
+        message = f"type object 'Search' has no attribute '{call.query['orderby']}'"
+        raise failed(AttributeError(message)) from None
+
+
+def _listed(row: Row) -> Row:
+    return {**{name: row[name] for name in _LISTED}, "nickname": NICKNAME, "tenant_avatar": None}
 
 
 ROUTES: Routes = {

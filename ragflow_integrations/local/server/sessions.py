@@ -26,7 +26,6 @@ __all__ = [
 
 Row = dict[str, Any]
 
-_LONGEST_NAME = 255
 # what clients send back with a session they have read, and RAGFlow passes over
 _FIXED = {"id", "dialog_id", "chat_id", "user_id", "create_time", "create_date", "update_time", "update_date"}
 
@@ -53,7 +52,7 @@ def get(call: Call) -> Response:
 
 def update(call: Call) -> Response:
     """``PATCH …/sessions/{id}`` (or ``PUT``): only the name can change."""
-    session, given = _session(call), call.json()
+    session, given = _session_and_body(call)
     if "message" in given or "messages" in given:
         raise Fail("`messages` cannot be changed")
     if "reference" in given:
@@ -82,13 +81,13 @@ def delete(call: Call) -> Response:
 
 def delete_message(call: Call) -> Response:
     """``DELETE …/messages/{id}``: a question and its answer; an unknown id is passed over."""
-    session = _session(call)
+    session = _session(call, chats.owned(call))
     return succeeded(call.engine.delete_message(session["id"], call.path["message_id"]))
 
 
 def rate_message(call: Call) -> Response:
     """``PUT …/messages/{id}/feedback``: whether an answer was good; an unknown id is passed over."""
-    session, given = _session(call), call.json()
+    session, given = _session_and_body(call)
     if not isinstance(given.get("thumbup"), bool):
         raise Fail("thumbup must be a boolean")
     comment = given.get("feedback")
@@ -123,9 +122,14 @@ def check_fields(given: Row, known: set[str]) -> None:
         raise Fail(message, EXCEPTION, data=None)
 
 
-def _session(call: Call) -> Row:
-    """The session of the path, of the chat of the path."""
-    chat = chats.owned(call)
+def _session_and_body(call: Call) -> tuple[Row, Row]:
+    """The session of the path and the body; a wrong body is told before an unknown session, as on RAGFlow."""
+    chat, given = chats.owned(call), call.json()
+    return _session(call, chat), given
+
+
+def _session(call: Call, chat: Row) -> Row:
+    """The session of the path, of this chat."""
     session = call.engine.get_session(call.path["session_id"])
     if session is None or session["chat_id"] != chat["id"]:
         raise Fail("Session not found!")
@@ -145,7 +149,7 @@ def _deletion(call: Call) -> Row:
 def _name(name: Any) -> str:
     if not isinstance(name, str) or not name.strip():
         raise Fail("`name` can not be empty")
-    return name.strip()[:_LONGEST_NAME]
+    return name.strip()[: chats.LONGEST_NAME]
 
 
 _SESSIONS = "/chats/{chat_id}/sessions"

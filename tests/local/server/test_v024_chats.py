@@ -108,8 +108,14 @@ def test_what_the_sdk_is_told(served: Served) -> None:
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
-        ({"name": ["x"]}, 100, None),
-        ({"name": "x", "dataset_ids": 5}, 100, None),
+        ({"name": "x", "dataset_ids": 5}, 100, "TypeError(\"'int' object is not iterable\")"),
+        ({"name": "x", "dataset_ids": {"zz": 1}}, 102, "You don't own the dataset zz"),
+        ({"name": "x", "llm": {"model_name": ""}}, 102, "`model_name`  doesn't exist"),
+        (
+            {"name": "x", "prompt": {"variables": None}},
+            100,
+            "TypeError(\"'NoneType' object is not iterable\")",
+        ),
         ({"name": "x", "dataset_ids": [5]}, 102, "You don't own the dataset 5"),
         ({"name": "", "dataset_ids": ["zz"]}, 102, "You don't own the dataset zz"),
         ({"name": "x", "tenant_id": "t"}, 102, "`tenant_id` must not be provided."),

@@ -7,13 +7,14 @@ from typing import Any
 from starlette.responses import Response
 
 from .. import searchbots
-from ..bots import opened, session_of
+from ..bots import asked, check_question, opened, session_of
 from ..call import Call, Routes
 from ..envelope import EXCEPTION, Fail, answered
 from ..searchbots import ask
 from ..sse import EventStream
 from .chats import owned
-from .completions import asked, frames, shown, whole
+from .completions import frames, shown, whole
+from .retrieval import page_of
 
 __all__ = ["BOT_ROUTES"]
 
@@ -30,14 +31,15 @@ def info(call: Call) -> Response:
 
 def complete(call: Call) -> Response:
     """``POST /chatbots/{id}/completions``: without ``session_id`` a conversation begins, and its opener comes back."""
+    given = call.json()
+    check_question(given)
     chat = call.engine.get_chat(call.path["chat_id"])
     if chat is None:
         raise Fail("AssertionError('Dialog not found')", EXCEPTION, data=None)
-    given = call.json()
     session = session_of(call, chat, given, "AssertionError('Session not found!')", EXCEPTION)
     if session is None:
         return opened(call, chat, given)
-    turn = asked(call, chat, session, {"quote": False, **given})
+    turn = asked(call, chat, session, {"quote": False, **given}, shown)
     return EventStream(frames(turn, message="")) if given.get("stream", True) else answered(whole(turn))
 
 
@@ -46,9 +48,15 @@ def search(call: Call) -> Response:
     return ask(call, shown)
 
 
+def retrieve(call: Call) -> Response:
+    """``POST /searchbots/retrieval_test``: pages are read strictly."""
+    return searchbots.retrieve(call, page_of)
+
+
 BOT_ROUTES: Routes = {
     "/chatbots/{chat_id}/completions": {"POST": complete},
     "/chatbots/{chat_id}/info": {"GET": info},
     **searchbots.BOT_ROUTES,
     "/searchbots/ask": {"POST": search},
+    "/searchbots/retrieval_test": {"POST": retrieve},
 }

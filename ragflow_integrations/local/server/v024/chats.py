@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from ...problems import Refused, Taken
 from ..call import Call, Order, Routes, without_repeats
-from ..chats import is_known, settings
-from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered
+from ..chats import LONGEST_NAME, is_known, settings
+from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered, python_errors
 from .paging import page_of
 
 __all__ = ["ROUTES", "delete", "deleted", "list_", "order_of", "owned"]
@@ -78,6 +78,8 @@ def update(call: Call) -> Response:
     fields = {**_fields(call, given), "dataset_ids": dataset_ids}
     if "name" in given:
         fields["name"] = _name(given["name"], "`name` cannot be empty.")
+        with python_errors():
+            given["name"].lower()
     _check_columns(given)
     check = _check_variables if "prompt_config" in fields else None
     try:
@@ -134,9 +136,8 @@ def order_of(call: Call, table: str) -> Order:
 
 
 def _dataset_ids(call: Call, given: Any) -> list[str]:
-    if not isinstance(given, list | str):
-        raise Fail(f"`dataset_ids` should be a list, got {given!r}", EXCEPTION, data=None)
-    ids = [each for each in given if each]  # of a text each letter, as there
+    with python_errors():
+        ids = [each for each in given if each]  # of a text each letter, as there
     for each in ids:
         if not isinstance(each, str):
             raise Fail(f"You don't own the dataset {each}")
@@ -171,13 +172,20 @@ def _llm(call: Call, given: Row) -> Row:
     llm = given.get("llm") or given.get("llm_setting")
     if llm is not None and not isinstance(llm, dict):
         raise Fail(f"`llm` should be an object, got {llm!r}", EXCEPTION, data=None)
-    name = (llm or {}).get("model_name") if given.get("llm") else given.get("llm_id")
-    if name and not is_known(call, "chat", name):
-        raise Fail(f"`model_name` {name} doesn't exist")
-    fields = {"llm_id": str(name)} if name else {}
+    llm_id = (llm or {}).get("model_name") if given.get("llm") else given.get("llm_id") or None
+    if llm_id is not None:
+        _check_llm(call, llm_id, llm or {})
+    fields = {} if llm_id is None else {"llm_id": llm_id}
     return fields | (
         {} if llm is None else {"llm_setting": {key: llm[key] for key in llm if key != "model_name"}}
     )
+
+
+def _check_llm(call: Call, name: Any, settings: Row) -> None:
+    with python_errors():
+        name.split("@")
+    if not name or settings.get("model_type") == "image2text" or not is_known(call, "chat", name):
+        raise Fail(f"`model_name` {name} doesn't exist")
 
 
 def _prompt(given: Any) -> tuple[Row, Row]:
@@ -194,9 +202,7 @@ def _prompt(given: Any) -> tuple[Row, Row]:
 def _name(name: Any, otherwise: str) -> str:
     if not name:
         raise Fail(otherwise)
-    if not isinstance(name, str | int | float):
-        raise Fail(f"`name` should be a string, got {name!r}", EXCEPTION, data=None)
-    return str(name)
+    return str(name)[:LONGEST_NAME]
 
 
 def _check_new(given: Row, chat: Row) -> None:
@@ -207,16 +213,11 @@ def _check_new(given: Row, chat: Row) -> None:
 
 def _check_variables(chat: Row) -> None:
     config = chat["prompt_config"]
-    for each in config.get("parameters") or ():
-        if not isinstance(each, dict) or "optional" not in each or "key" not in each:
-            raise Fail(f"a variable has `key` and `optional`, got {each!r}", EXCEPTION, data=None)
-        if each["optional"]:
-            continue
-        if not isinstance(config.get("system"), str):
-            kind = type(config.get("system")).__name__
-            raise Fail(f"AttributeError(\"'{kind}' object has no attribute 'find'\")", EXCEPTION, data=None)
-        if f"{{{each['key']}}}" not in config["system"]:
-            raise Fail(f"Parameter '{each['key']}' is not used")
+    with python_errors():
+        needed = [each["key"] for each in config["parameters"] if not each["optional"]]
+        unused = [key for key in needed if config["system"].find(f"{{{key}}}") < 0]
+    if unused:
+        raise Fail(f"Parameter '{unused[0]}' is not used")
 
 
 def _check_columns(given: Row) -> None:

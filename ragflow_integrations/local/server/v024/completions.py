@@ -6,24 +6,21 @@ Without ``session_id`` a session begins and its opener comes back; the question 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 from starlette.responses import Response
 
 from ...conversation import Delta, Final, Mark
-from ...fields import new_id
-from ...problems import Refused
-from ..bots import answer_frames, opener, opening
+from ..bots import answer_frames, asked, check_question, opener, opening
 from ..call import Call, Routes
-from ..completions import Turn, failure, question_of, read, spoken
-from ..envelope import EXCEPTION, Fail, answered
+from ..completions import Turn, failure, read
+from ..envelope import Fail, answered, failed
 from ..metadata import filter_of
-from ..sessions import is_in
 from ..sse import EventStream, frame
 from .chats import owned
 
-__all__ = ["ROUTES", "ask", "asked", "complete", "frames", "related_questions", "shown", "whole"]
+__all__ = ["ROUTES", "ask", "complete", "frames", "related_questions", "shown", "whole"]
 
 Row = dict[str, Any]
 
@@ -34,37 +31,29 @@ def complete(call: Call) -> Response:
     """``POST …/completions``."""
     given = call.json()
     chat = owned(call, f"You don't own the chat {call.path['chat_id']}")
-    session_id = given.get("session_id")
-    if session_id and not is_in(call, chat, session_id):
-        raise Fail(f"You don't own the session {session_id}")
-    if not session_id:
+    session = _session(call, chat, given.get("session_id"))
+    given = _narrowed(call, chat, given)
+    if session is not None:
+        check_question(given, "async_completion")
+    if not given.get("name", "New session"):
+        raise failed(AssertionError("`name` can not be empty."))
+    if session is None:
         return _begun(call, chat, given)
-    session = call.engine.get_session(session_id)
-    assert session is not None
-    turn = asked(call, chat, session, _narrowed(call, chat, given))
+    turn = asked(call, chat, session, given, shown)
     return EventStream(frames(turn)) if given.get("stream", True) else answered(whole(turn))
 
 
+def _session(call: Call, chat: Row, identifier: Any) -> Row | None:
+    session = call.engine.get_session(identifier) if isinstance(identifier, str) else None
+    if identifier and (session is None or session["chat_id"] != chat["id"]):
+        raise Fail(f"You don't own the session {identifier}")
+    return session
+
+
 def _begun(call: Call, chat: Row, given: Row) -> Response:
-    name, user = str(given.get("name") or "New session"), str(given.get("user_id") or "")
+    name, user = str(given.get("name", "New session")), str(given.get("user_id") or "")
     data = opener(call.engine.create_session(chat["id"], name, user_id=user))
     return opening(data) if given.get("stream", True) else answered(data)
-
-
-def asked(call: Call, chat: Row, session: Row, given: Row) -> Turn:
-    """A question in a session, on its way."""
-    if "question" not in given:
-        raise Fail("`question` is required.", EXCEPTION, data=None)
-    message = {"content": given["question"], "role": "user", "id": new_id()}
-    ids = {"id": message["id"], "session_id": session["id"]}
-    if not isinstance(given["question"], str):
-        wrong = f"`question` should be a string, got {given['question']!r}"
-        if not given.get("stream", True):
-            raise Fail(wrong, EXCEPTION, data=None)
-        return Turn(_failing(wrong), True, True, ids, shown)
-    question = question_of(given, chat, [*spoken(session["messages"]), message])
-    events = call.engine.converse(chat, question, session=session)
-    return Turn(events, bool(chat["dataset_ids"]), question.quote, ids, shown)
 
 
 def ask(call: Call) -> Response:
@@ -136,15 +125,10 @@ def _narrowed(call: Call, chat: Row, given: Row) -> Row:
     condition = given.get("metadata_condition") or {}
     if not isinstance(condition, dict):
         raise Fail("metadata_condition must be an object.")
-    if not condition or not given.get("question"):
+    if not condition or not given.get("question") or not given.get("session_id"):
         return given
     found = call.engine.documents_fitting(chat["dataset_ids"], filter_of(condition))
     return {**given, "doc_ids": found or (["-999"] if condition.get("conditions") else "")}
-
-
-def _failing(message: str) -> Iterator[Delta]:
-    raise Refused(message)
-    yield  # it fails where an answer would
 
 
 ROUTES: Routes = {

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ..call import Call, Routes
 from ..completions import required
-from ..envelope import EXCEPTION, Fail
+from ..envelope import EXCEPTION, Fail, python_errors
 from ..openai import Completion, answered, options, owned
 from .completions import shown
 
@@ -27,8 +27,9 @@ def complete(call: Call) -> Response:
 
 
 def _messages(given: Any) -> list[Row]:
-    if not given:
-        raise Fail("You have to provide messages.")
+    with python_errors():
+        if len(given) < 1:
+            raise Fail("You have to provide messages.")
     if not isinstance(given, list) or not all(isinstance(each, dict) and "role" in each for each in given):
         raise Fail("`messages` should be a list of objects with `role` and `content`", EXCEPTION, data=None)
     if given[-1]["role"] != "user":

@@ -15,7 +15,7 @@ from ..envelope import ARGUMENT, EXCEPTION, JSON, NOT_FOUND, Fail, answered
 from ..retrieval import NOTHING, found, query_of, whole
 from .unknown_models import no_reranker
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "page_of"]
 
 Row = dict[str, Any]
 
@@ -26,7 +26,7 @@ _MOST = 10_000  # rows a page; v0.24 itself has no limit
 def retrieve(call: Call) -> Response:
     """``POST /retrieval``."""
     try:
-        query = query_of(call, _page_of)
+        query = query_of(call, page_of)
         if query is None:
             return answered(NOTHING)
         if query.top_k < 0:
@@ -57,7 +57,8 @@ def ask_for_dify(call: Call) -> Response:
     return JSON({"records": records})
 
 
-def _page_of(given: Row) -> Page:
+def page_of(given: Row) -> Page:
+    """``page`` and ``page_size`` of a body; ``Fail`` 100 for what is no page."""
     page, size = (whole(given, name, default) for name, default in (("page", 1), ("page_size", 30)))
     if page < 1 or not 1 <= size <= _MOST:
         message = f"`page` should be 1 or more and `page_size` 1 to {_MOST}, got {page} and {size}"

@@ -7,7 +7,8 @@ from typing import Any
 from starlette.responses import Response
 
 from ..call import Call, Routes, without_repeats
-from ..envelope import EXCEPTION, Fail, answered
+from ..chats import LONGEST_NAME
+from ..envelope import Fail, answered
 from ..sessions import check_fields, is_in
 from .chats import deleted, order_of, owned
 from .paging import page_of
@@ -17,17 +18,15 @@ __all__ = ["ROUTES", "create", "delete", "list_", "update"]
 Row = dict[str, Any]
 
 _CITED = ("id", "content", "document_id", "document_name", "dataset_id", "image_id", "positions")
-_CHANGED = {"name", "user_id"}
-_FIXED = {"id", "dialog_id", "chat_id", "create_time", "create_date", "update_time", "update_date"}
+_FIXED = {"id", "dialog_id", "create_time", "create_date", "update_time", "update_date"}
 
 
 def create(call: Call) -> Response:
     """``POST …/sessions``."""
-    chat = owned(call, "You do not own the assistant.")
     given = call.json()
-    name = _text(given.get("name", "New session"), "name")
-    user = _text(given.get("user_id") or "", "user_id", may_be_empty=True)
-    session = call.engine.create_session(chat["id"], name, user_id=user)
+    chat = owned(call, "You do not own the assistant.")
+    name = _name(given.get("name", "New session"))
+    session = call.engine.create_session(chat["id"], name, user_id=_user(given.get("user_id")))
     del session["reference"]
     return answered(session)
 
@@ -51,10 +50,9 @@ def update(call: Call) -> Response:
         raise Fail("`message` can not be change")
     if "reference" in given:
         raise Fail("`reference` can not be change")
-    if "name" in given:
-        given["name"] = _text(given["name"], "name")
-    check_fields(given, _FIXED | _CHANGED)
-    call.engine.update_session(session["id"], {key: given[key] for key in _CHANGED & given.keys()})
+    fields = {key: read(given[key]) for key, read in _CHANGED.items() if key in given}
+    check_fields(given, _FIXED | _CHANGED.keys())
+    call.engine.update_session(session["id"], fields)
     return answered()
 
 
@@ -71,12 +69,17 @@ def delete(call: Call) -> Response:
     return deleted(call.engine.delete_sessions(chat["id"], known) if known else 0, unknown or repeats)
 
 
-def _text(value: Any, name: str, *, may_be_empty: bool = False) -> str:
-    if not value and not may_be_empty:
-        raise Fail(f"`{name}` can not be empty.")
-    if not isinstance(value, str | int | float):
-        raise Fail(f"`{name}` should be a string, got {value!r}", EXCEPTION, data=None)
-    return str(value)
+def _name(value: Any) -> str:
+    if not value:
+        raise Fail("`name` can not be empty.")
+    return str(value)[:LONGEST_NAME]
+
+
+def _user(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+_CHANGED = {"name": _name, "user_id": _user}
 
 
 def _listed(session: Row) -> Row:
