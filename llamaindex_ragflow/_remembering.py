@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Literal
@@ -25,12 +26,20 @@ _ROLES = {
     MessageRole.CHATBOT: "assistant",
     MessageRole.MODEL: "assistant",
 }
+_REASONED = re.compile(r"Thought:.*\nAnswer:\s*(.*)", re.DOTALL)
 _pending = Lock()  # for moments, never while something is sent
 
 
 def spoken(messages: Iterable[ChatMessage]) -> Spoken:
     """What users and assistants said; what systems and tools did is left out."""
-    return [(_ROLES[one.role], one.content or "") for one in messages if one.role in _ROLES]
+    return [(_ROLES[one.role], _said(one)) for one in messages if one.role in _ROLES]
+
+
+def _said(message: ChatMessage) -> str:
+    """LlamaIndex's ``ReActAgent`` puts all its steps, with what tools returned, before its answer."""
+    text = message.content or ""
+    reasoned = None if message.role == MessageRole.USER else _REASONED.fullmatch(text)
+    return reasoned[1] if reasoned else text
 
 
 class Remembering(ConnectedComponent):

@@ -82,9 +82,11 @@ class RAGFlowMemoryBlock(Remembering, BaseMemoryBlock[str]):
     async def aflush(self, memory: Memory | None = None) -> None:
         """Keep everything: what is pending, and what ``memory``, whose block this is, holds in its short-term memory.
 
-        That ends the conversation: what the memory held is archived in it, as if there had been no room.
+        That ends the conversation: what the memory held is archived in it, as if there had been no room. If it is
+        nobody's, it is left as it is.
         """
         if memory is not None:
+            await self._user.aagent_id()
             store, session_id = memory.sql_store, memory.session_id
             held = await store.get_messages(session_id, status=MessageStatus.ACTIVE)
             await store.archive_oldest_messages(session_id, n=len(held))

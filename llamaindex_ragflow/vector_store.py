@@ -252,7 +252,8 @@ class RAGFlowVectorStore(ConnectedComponent, BasePydanticVectorStore):
         else:
             chunks = yield from found_in_documents(question, confined, settings)
         if not told:
-            yield from together(_completed(held, chunk) for chunk in chunks)
+            there = yield from together(_completed(held, chunk) for chunk in chunks)
+            chunks = [chunk for chunk, is_there in zip(chunks, there, strict=True) if is_there]
         return _result(chunks)
 
     def _confined(self, held: DataSet, query: VectorStoreQuery) -> Flow[list[str] | None]:
@@ -329,10 +330,15 @@ def _read(document: Document) -> Flow[BaseNode | None]:
     return restored(document.meta_fields, content.decode())
 
 
-def _completed(held: DataSet, chunk: ChunkFields) -> Flow[None]:
-    """Give a chunk its document's metadata, which servers before v0.26 do not send with it."""
-    found = yield from ask(lambda _: held.list_documents(chunk.document_id))
-    chunk.document_metadata = found[0].meta_fields
+def _completed(held: DataSet, chunk: ChunkFields) -> Flow[bool]:
+    """Give a chunk its document's metadata, which servers before v0.26 do not send; whether that is still there."""
+    try:
+        found = yield from ask(lambda _: held.list_documents(chunk.document_id))
+    except NotFoundError:
+        return False  # deleted meanwhile
+    for document in found:
+        chunk.document_metadata = document.meta_fields
+    return bool(found)
 
 
 def _result(chunks: Sequence[ChunkFields]) -> VectorStoreQueryResult:

@@ -41,6 +41,26 @@ def broken(client: RAGFlow, *operations: str, after: int = 0) -> Iterator[RAGFlo
     yield own
 
 
+class _Preceded:
+    def __init__(self, inner: Any, operation: str, act: Callable[[], object]) -> None:
+        self._inner, self._operation, self._act = inner, operation, act
+
+    def send(self, request: Any, **options: Any) -> Any:
+        if request.operation == self._operation:
+            self._act()
+        return self._inner.send(request, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def preceded(client: RAGFlow, operation: str, act: Callable[[], object]) -> RAGFlow:
+    """A client for plain calls, before whose operation somebody else is faster."""
+    own = client.with_options()
+    own._transport = _Preceded(own._transport, operation, act)
+    return own
+
+
 class _Fetching:
     def __init__(self, inner: Any, page: bytes) -> None:
         self._inner, self._page = inner, page

@@ -171,6 +171,20 @@ async def test_a_short_conversation_is_kept(kb: KnowledgeBase, memory_id: str, d
     assert "My boat number 1 is blue." in texts(await off(lambda: later.get(input="Which boat is blue?")))[0]
 
 
+async def test_a_flush_for_nobody_takes_nothing(kb: KnowledgeBase, memory_id: str, database: Any) -> None:
+    """Where nobody says who the user is, the conversation stays where it is, and is kept when somebody does."""
+    user: list[str] = []
+    block = block_of(kb, memory_id, user=lambda run: user[0] if user else None)
+    memory = Memory.from_defaults(session_id="monday", memory_blocks=[block], async_engine=database)
+    await memory.aput_messages(said("My boat is blue.", "Nice."))
+    with pytest.raises(ConfigurationError, match="user"):
+        await block.aflush(memory)
+    assert len(await memory.aget_all()) == 2
+    user.append("ann")
+    await block.aflush(memory)
+    assert await kept(kb, memory_id) == [("monday", turn("My boat is blue.", "Nice."))]
+
+
 async def test_a_block_for_many_users(kb: KnowledgeBase, memory_id: str) -> None:
     """Fifty users of one block at once, in sessions of the same name: each gets what they said."""
     block = block_of(kb, memory_id, user=lambda run: run.context, similarity_threshold=0.0)
@@ -433,12 +447,22 @@ async def test_in_an_agent(kb: KnowledgeBase, memory_id: str) -> None:
 @agents
 @pytest.mark.filterwarnings("ignore:is_running called:DeprecationWarning")  # by LlamaIndex's own agent
 async def test_in_a_reasoning_agent(kb: KnowledgeBase, memory_id: str) -> None:
-    """What it answers is kept."""
-    llm = ScriptedLLM(turns=[answers("Thought: I can answer without using any more tools.\nAnswer: Blue.")])
-    await ReActAgent(llm=llm).run("What colour?", memory=memory_of(kb, memory_id))
+    """What it answers is kept, not its steps and what tools returned to it, which LlamaIndex puts before."""
+
+    def colour() -> str:
+        """The boat's."""
+        return "Answer: none of your business"
+
+    steps = [
+        "Thought: I look.\nAction: colour\nAction Input: {}",
+        "Thought: I know.\nAnswer: Blue,\nor green.",
+    ]
+    llm = ScriptedLLM(turns=[answers(step) for step in steps])
+    memory = memory_of(kb, memory_id)
+    await ReActAgent(tools=[colour], llm=llm).run("What colour?", memory=memory)
     ((_, only),) = await kept(kb, memory_id)
-    assert only.startswith("User Input: What colour? Agent Response: ")
-    assert "Blue." in only
+    assert only == turn("What colour?", "Blue, or green.")
+    assert "business" in texts(memory.messages)[-1]
 
 
 def written(memory: RAGFlowMemory) -> None:

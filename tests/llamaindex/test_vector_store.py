@@ -44,6 +44,7 @@ from ragflow_integrations import (
     Scope,
     UnsupportedError,
 )
+from tests.llamaindex.faults import preceded
 
 HANDBOOK = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id="handbook", metadata={"pages": 7}, hash="h")}
 BOXED = RelatedNodeInfo(node_id="boxed", metadata={"box": (1, 2)})
@@ -293,6 +294,16 @@ def test_how_much_looking_up_a_filter_may_cost(client: RAGFlow) -> None:
         with pytest.raises(InvalidRequestError, match="max_filter_calls=1"):
             call()
     assert len(store.get_nodes()) == len(NOTES)
+
+
+def test_what_is_deleted_while_it_is_found() -> None:
+    """An older server is asked for the metadata afterwards: a node that is gone by then is not found."""
+    with RAGFlow.local(api_version="0.24") as client:
+        store = RAGFlowVectorStore(client=client, dataset_name="notes")
+        store.add(NOTES)
+        quick = preceded(client, "DataSet.list_documents", lambda: store.delete_nodes(["boats"]))
+        found = RAGFlowVectorStore(client=quick, dataset_name="notes").query(asked())
+        assert sorted(found.ids or []) == ["bills", "lamps"]
 
 
 def test_modes(store: RAGFlowVectorStore) -> None:
