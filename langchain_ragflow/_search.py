@@ -155,7 +155,7 @@ def with_metadata(
     clients = {"client": asker.client, "async_client": asker.async_client}
     fields = {**search, "include_document_metadata": told}
     searching = Searching(**clients, dataset_ids=[dataset.id], **fields)
-    searching._server = asker._server
+    searching._server = asker._server  # it lives for one search only
     chunks = [*(yield from searching._found(question, searching, [dataset.id]))]
     if not told:
         yield from together(_completed(dataset, chunk) for chunk in chunks)

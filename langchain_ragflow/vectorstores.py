@@ -32,8 +32,8 @@ _NO_VECTORS = (
 )
 
 
-class _Retriever(InARun, VectorStoreRetriever):
-    """LangChain's, which a misspelt argument is an error to."""
+class RAGFlowVectorStoreRetriever(InARun, VectorStoreRetriever):
+    """LangChain's own, to which a misspelt argument is an error."""
 
     model_config = STRICT
 
@@ -192,7 +192,7 @@ class RAGFlowVectorStore(OnOneDataset, VectorStore):
     def as_retriever(self, **kwargs: Any) -> VectorStoreRetriever:
         """A retriever on this store, with LangChain's ``search_type`` and ``search_kwargs``."""
         tags = kwargs.pop("tags", None) or self._get_retriever_tags()
-        return _Retriever(vectorstore=self, tags=tags, **kwargs)
+        return RAGFlowVectorStoreRetriever(vectorstore=self, tags=tags, **kwargs)
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return float  # RAGFlow's similarity is a relevance from 0 to 1

@@ -66,7 +66,7 @@ def knowledge(ragflow: RAGFlow) -> Iterator[KnowledgeBase]:
     assert (ragflow.list_datasets(), ragflow.list_chats()) == ([], [])
 
 
-@on(LOOPBACK, AS_V024)
+@on(LOOPBACK)
 class TestRetriever(server.TestRetriever):
     """The kit's suite."""
 

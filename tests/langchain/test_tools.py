@@ -15,11 +15,13 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
+from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
 from langchain_ragflow import (
     RAGFlowAskTool,
     RAGFlowListDatasetsTool,
+    RAGFlowMemoryMiddleware,
     RAGFlowMemorySearchTool,
     RAGFlowReadDocumentTool,
     RAGFlowRememberTool,
@@ -28,10 +30,12 @@ from langchain_ragflow import (
     RAGFlowUploadTool,
 )
 from ragflow_integrations import ConfigurationError, RAGFlow, Scope
+from ragflow_integrations.adapting import agent_id_of
 from tests.confinement import EVIL, OUTSIDE, shared_folder
 from tests.langchain.agents import ScriptedModel, answers, calls, told
 from tests.langchain.conftest import HARBOUR, QUESTION, TEXTS, KnowledgeBase, add
 from tests.langchain.test_scope import scope
+from tests.transport.raw_server import http, serving
 
 
 def call(tool: BaseTool, **args: Any) -> ToolMessage:
@@ -225,6 +229,29 @@ async def test_memories_are_kept_apart(kb: KnowledgeBase) -> None:
         assert f"The boat of {user} is blue." in message.content
     with pytest.raises(KeyError, match="user"):
         await recall.ainvoke({"query": "boat"})
+
+
+@pytest.mark.parametrize("kind", ["tool", "middleware"])
+async def test_a_server_that_passes_over_the_user(kind: str) -> None:
+    """What it answers of others, or of nobody, is dropped: whose a message is, is looked at again."""
+    said = [("user-bob", "Bob's."), (agent_id_of("ann"), "Ann's."), (None, "Nobody's.")]
+    rows = [
+        {"memory_id": "m", "message_id": n, "agent_id": agent_id, "content": text}
+        for n, (agent_id, text) in enumerate(said)
+    ]
+    with serving(http({"code": 0, "data": rows})) as (_, url):
+        client = RAGFlow("key", url, server_version="0.27")
+        fields: Any = {"client": client, "memory_ids": ["m"], "user": lambda run: "ann"}
+        if kind == "tool":
+            recall = RAGFlowMemorySearchTool(**fields)
+            found = (await acall(recall, query="whose?")).artifact
+        else:
+            middleware = RAGFlowMemoryMiddleware(**fields)
+            found = (await middleware.abefore_agent({"messages": [HumanMessage("Whose?")]}, Runtime()))[
+                "ragflow_memories"
+            ]
+        assert [one["content"] for one in found] == ["Ann's."]
+        await client.as_async().aclose()
 
 
 def test_memories_of_a_toolkit_are_in_its_scope(kb: KnowledgeBase) -> None:

@@ -327,6 +327,11 @@ def test_a_retriever_on_it_in_a_run() -> None:
         with pytest.raises(NotFoundError):
             retriever.invoke("lamps", bob)
         assert retriever.tags == ["lamps"]
+        told = retriever._get_ls_params()
+        assert (told["ls_retriever_name"], told["ls_vector_store_provider"]) == (
+            "ragflowvectorstore",
+            "RAGFlowVectorStore",
+        )
         with pytest.raises(ValidationError, match="serch_kwargs"):
             store.as_retriever(serch_kwargs={"k": 1})
 
