@@ -5,17 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from ragflow_integrations.local.engine import open_engine
+from ragflow_integrations.local.serve import running_server
 from tests.cli.command import Command
-from tests.local.server.process import served
 
 
 @pytest.fixture(params=["local", "server"])
 def command(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Command]:
-    """The command with a local folder, and with a server process, told by the environment."""
+    """The command with a local folder, and with a server, told by the environment."""
     if request.param == "local":
         yield Command(tmp_path, {"RAGFLOW_BASE_URL": f"local:{tmp_path / 'kb'}"})
         return
-    with served(tmp_path / "served") as server:
+    with open_engine(tmp_path / "served") as engine, running_server(engine) as server:
         yield Command(tmp_path, {"RAGFLOW_BASE_URL": server.base_url, "RAGFLOW_API_KEY": server.api_key})
 
 

@@ -49,6 +49,18 @@ def test_from_files_to_an_answer(command: Command, docs: Path) -> None:
     assert command("chats", "--json").out == ""  # the one that was asked is gone
 
 
+def test_in_a_process_of_its_own(local: Command, docs: Path) -> None:
+    """What a shell sees: files go in, an answer comes out, the exit code tells failures from wrong usage."""
+    assert local.process("ingest", docs, "--dataset", "office").code == 0
+    asked = local.process("ask", "How many days of leave does everyone have?", "--dataset", "office")
+    assert (asked.code, asked.errors) == (0, "")
+    assert asked.out.startswith("Everyone has thirty days of leave a year. [ID:0]\n")
+    failed = local.process("search", "x", "--dataset", "nope")
+    assert (failed.code, failed.out) == (1, "")
+    assert failed.errors.startswith("ragflow-integrations: ")
+    assert local.process("unknown").code == 2
+
+
 def test_json_for_programs(command: Command, docs: Path) -> None:
     """``--json``: one object, or one a line, with the documented keys."""
     done = command("ingest", docs, "--dataset", "office", "--json").json
@@ -226,7 +238,7 @@ def test_interrupted(local: Command, docs: Path, signalled: signal.Signals) -> N
         while not (local.folder / "kb" / "knowledge.db-wal").exists():
             assert process.poll() is None
         os.kill(process.pid, signalled)
-        out, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=300)
     assert (process.returncode, out) == (130, "")
     assert errors == "ragflow-integrations: interrupted\n"
 
@@ -251,7 +263,7 @@ def test_whoever_reads_may_stop(local: Command, docs: Path) -> None:
 
 def test_terminals_without_unicode(local: Command, docs: Path) -> None:
     """Where stdout takes ASCII only, other characters become question marks and not a traceback."""
-    ended = local("ingest", docs, "--dataset", "büro", PYTHONIOENCODING="ascii")
+    ended = local.process("ingest", docs, "--dataset", "büro", PYTHONIOENCODING="ascii")
     assert (ended.code, ended.errors) == (0, "")
     assert ended.out.endswith("b?ro: 2 added, 0 changed, 0 removed, 0 unchanged, 0 failed\n")
 

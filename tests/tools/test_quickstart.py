@@ -1,7 +1,9 @@
-"""The quickstart as a new user runs it: a process of its own, in an empty folder."""
+"""The quickstart as a new user runs it, in an empty folder."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -9,13 +11,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
+from unittest import mock
 
 import pytest
 
 from ragflow_integrations import RAGFlow
 from ragflow_integrations.local.engine import open_engine
 from ragflow_integrations.local.serve import running_server
+from tests.local.server.process import environment
 from tests.local.truth import TOPICS
+from tools.quickstart import main
 
 ROOT = Path(__file__).resolve().parents[2]
 WAYS = [
@@ -44,15 +49,27 @@ class Run:
         return found
 
 
-def quickstart(folder: Path, **environment: str) -> Run:
+def as_a_process(folder: Path, **variables: str) -> Run:
     """Run it in ``folder`` with these variables and no other of ours."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAGFLOW_")}
-    clean = {**clean, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default", **environment}
+    env = environment(PYTHONPATH=str(ROOT), PYTHONWARNINGS="default", **variables)
     command = [sys.executable, str(ROOT / "tools" / "quickstart.py")]
     done = subprocess.run(
-        command, cwd=folder, env=clean, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )
     return Run(done.returncode, done.stdout, done.stderr)
+
+
+def quickstart(folder: Path, **variables: str) -> Run:
+    """The same in this process, which has imported both frameworks already."""
+    out, errors = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ, environment(**variables), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+    ):
+        code = main()
+    return Run(code, out.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +81,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def first(place: Path) -> Run:
     """The first run: Python's language reference, the two questions."""
-    return quickstart(place)
+    return as_a_process(place)
 
 
 def test_it_builds_a_knowledge_base(first: Run, place: Path) -> None:
@@ -151,19 +168,19 @@ def test_on_a_server(tmp_path: Path) -> None:
     docs.mkdir()
     (docs / "leave.txt").write_text("Everyone has thirty days of leave a year.\n")
     with running_server(engine, api_key="ragflow-test") as server:
-        environment = {
+        variables = {
             "RAGFLOW_BASE_URL": server.base_url,
             "RAGFLOW_API_KEY": "ragflow-test",
             "DOCS": str(docs),
         }
-        run = quickstart(tmp_path, QUESTION="How many days of leave?", **environment)
+        run = quickstart(tmp_path, QUESTION="How many days of leave?", **variables)
         assert run.code == 0, run.err
         assert server.base_url in run.out
         assert "ragflow-test" not in run.out + run.err
-        wrong = quickstart(tmp_path, **{**environment, "RAGFLOW_API_KEY": "ragflow-wrong"})
+        wrong = quickstart(tmp_path, **{**variables, "RAGFLOW_API_KEY": "ragflow-wrong"})
         with RAGFlow("ragflow-test", server.base_url) as client:
             client.list_datasets(name="quickstart: notes")[0].update({"description": "mine"})
-        theirs = quickstart(tmp_path, **environment)
+        theirs = quickstart(tmp_path, **variables)
     engine.close()
     assert wrong.code == 1
     assert "refuses the API key" in wrong.err
@@ -173,7 +190,7 @@ def test_on_a_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("variables", "said"),
     [
         (
             {"RAGFLOW_BASE_URL": "http://127.0.0.1:9", "RAGFLOW_API_KEY": "ragflow-x"},
@@ -184,9 +201,9 @@ def test_on_a_server(tmp_path: Path) -> None:
         ({"DOCS": "."}, "the folder holds no files"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, variables: dict[str, str], said: str) -> None:
     """A wrong setting ends it with 1 and one line, no traceback."""
-    run = quickstart(tmp_path, **environment)
+    run = quickstart(tmp_path, **variables)
     assert run.code == 1
     assert said in run.err
     assert "Traceback" not in run.err
