@@ -31,14 +31,14 @@ def parsed(engine: Engine, document_ids: Iterable[str]) -> list[dict[str, Any]]:
 
 def finished(engine: Engine, document_id: str) -> dict[str, Any]:
     """The document, as soon as it is no longer queued or being parsed."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         document = engine.get_document(document_id)
         assert document is not None
         if document["run"] != "RUNNING":
             return document
         time.sleep(0.01)
-    raise AssertionError(f"still being parsed after 20 seconds: {document_id}")
+    raise AssertionError(f"still being parsed after two minutes: {document_id}")
 
 
 def filled(engine: Engine, texts: dict[str, bytes] = TEXTS) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_what_a_crash_left_behind(tmp_path: Path) -> None:
             db.execute("UPDATE document SET name = 'crocodile.txt'")
             renaming.mark(db, document["id"], "something else", "crocodile.txt")
     with Engine(tmp_path) as engine:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not names_found(engine, dataset["id"], "crocodile") and time.monotonic() < deadline:
             time.sleep(0.02)
         assert names_found(engine, dataset["id"], "crocodile") == {"crocodile.txt"}

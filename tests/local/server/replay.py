@@ -154,11 +154,11 @@ class Player:
             self._wait_until_parsed()
 
     def _wait_until_parsed(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         page: Paging = {"page": 1, "page_size": 1000, "orderby": "create_time", "desc": False}
         for dataset in self.engine.list_datasets(**page)[0]:
             while self.engine.list_documents(dataset["id"], **page, run=["RUNNING"])[1]:
-                assert time.monotonic() < deadline, "documents are still being parsed after 20 s"
+                assert time.monotonic() < deadline, "documents are still being parsed after two minutes"
                 time.sleep(0.02)
 
     def _prepare_chats(self) -> None:

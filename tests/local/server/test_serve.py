@@ -92,7 +92,7 @@ def test_signals_end_it_gracefully(tmp_path: Path, number: signal.Signals) -> No
     with served(tmp_path) as server, server.client() as client:
         dataset = client.post("/datasets", json={"name": "kept"}).json()["data"]["id"]
         os.kill(server.process.pid, number)
-        _, errors = server.process.communicate(timeout=20)
+        _, errors = server.process.communicate(timeout=120)
         assert server.process.returncode == 0
         assert errors == ""
     with served(tmp_path) as server, server.client() as client:
@@ -107,7 +107,7 @@ def test_other_machines_only_with_a_key_of_ones_own(tmp_path: Path) -> None:
     with served(tmp_path, "--host", "0.0.0.0", "--api-key", "my-key") as server:
         assert _status(server.base_url.replace("0.0.0.0", "127.0.0.1"), "my-key") == 200
         os.kill(server.process.pid, signal.SIGTERM)
-        _, errors = server.process.communicate(timeout=20)
+        _, errors = server.process.communicate(timeout=120)
         assert "warning: 0.0.0.0 can be reached from other machines" in errors
 
 

@@ -38,7 +38,7 @@ async def called(version: str) -> AsyncIterator[Api]:
 
 async def ended(api: Api, document: str) -> None:
     """Its parsing has ended, and nobody has been told."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while (await asyncio.to_thread(api.engine.find_document, document) or {})["run"] == "RUNNING":
         assert time.monotonic() < deadline
         await asyncio.sleep(0.002)
