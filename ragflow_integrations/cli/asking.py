@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from .connection import add_command, chat_of, connect, dataset_of, number
 from .output import print_json, table, tell, write
+from .refusal import Refusal
 
 if TYPE_CHECKING:
     from .. import Chat, ChunkFields, Message, RAGFlow
@@ -83,13 +84,14 @@ def _chat(client: RAGFlow, arguments: argparse.Namespace) -> Iterator[Chat]:
 
 def _streamed(chat: Chat, question: str) -> Message:
     """Print the answer while it comes; the last message has all of it."""
-    pieces: list[Message] = []
+    last = None
     with chat.ask(question, stream=True) as stream:
-        for piece in stream:
-            write(piece.content)
-            pieces[:] = [piece]
+        for last in stream:
+            write(last.content)
     tell()
-    return pieces[0]
+    if last is None:
+        raise Refusal("the server has ended its answer before it began")
+    return last
 
 
 def _show_sources(answer: Message, question: str) -> None:

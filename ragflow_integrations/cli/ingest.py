@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .connection import add_command, connect
 from .output import print_json, progress, tell
-from .refusal import UsageError
+from .refusal import Refusal, UsageError
 
 if TYPE_CHECKING:
     from .. import DataSet, RAGFlow
@@ -50,6 +50,9 @@ def _ingest(arguments: argparse.Namespace) -> int:
         raise UsageError("give one folder, or files")
     if not folders and (arguments.exclude or arguments.keep_removed):
         raise UsageError("--exclude and --keep-removed are for a folder")
+    for each in sources:
+        if not each.exists():
+            raise Refusal(f"{each}: there is no such file or folder")
     with connect(arguments, make=True) as client, progress() as report:
         dataset = _found_or_made(client, arguments.dataset)
         named = {"label": arguments.label} if arguments.label else {}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .connection import add_command, connect, dataset_of
-from .output import print_json, table
+from .output import print_json, table, tell
 
 __all__ = ["add_to"]
 
@@ -49,9 +49,20 @@ def _listed(arguments: argparse.Namespace, found: Iterable[Any], names: Sequence
             print_json(row)
         return 0
     shown = [{name: _shown(name, value) for name, value in row.items()} for row in rows]
+    if not shown:
+        tell("there are none")
+        return 0
     columns = [name for name in names if name != "progress_msg"]
     table(shown, columns, numbers=[name for name in columns if name.endswith("_count") or name == "size"])
+    for row in shown:
+        if row.get("run") == "FAIL":
+            tell(f"! {row['name']}: {_reason(row['progress_msg'])}", "bold red")
     return 0
+
+
+def _reason(progress_msg: str | None) -> str:
+    """The last line of the server's report, which says why."""
+    return (progress_msg or "").strip().rpartition("\n")[2].rpartition("[ERROR]")[2] or "no reason is told"
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -9,8 +9,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
 
 from ..errors import RAGFlowError
+from .output import printable
 from .refusal import Refusal, UsageError
 
 __all__ = ["main", "make_parser"]
@@ -41,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has seen enough, e.g. head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # of a file or folder that was named
+        return _ended(f"{error.filename}: {error.strerror}" if error.filename else str(error), FAILED)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -52,13 +57,22 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for group in _GROUPS:
         importlib.import_module(f".{group}", __package__).add_to(commands)
     return parser
 
 
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"ragflow-integrations {version('ragflow-integrations')}")
+        parser.exit()
+
+
 def _ended(text: str, code: int) -> int:
     line = " ".join(text.split())
-    print(f"ragflow-integrations: {line}", file=sys.stderr)
+    print(f"ragflow-integrations: {printable(line)}", file=sys.stderr)
     return code

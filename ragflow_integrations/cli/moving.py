@@ -118,6 +118,14 @@ def _show(arguments: argparse.Namespace, done: TransferReport) -> int:
     told = {"done": "carried over", "kept": "there already", "left": "not to be carried", "failed": "failed"}
     for name, counted in counts.items():
         if counted or name == "done":
-            listed = ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counted.items())
+            listed = ", ".join(_amount(kind, count) for kind, count in counted.items())
             tell(f"{told[name]}: {listed or 'nothing'}", "bold red" if name == "failed" else "")
     return 0 if done.complete else 1
+
+
+def _amount(kind: str, count: int) -> str:
+    """In words; 0 is a number that nobody knows."""
+    name = kind.replace("_", " ")
+    if count != 1:
+        name = f"{name[:-1]}ies" if name.endswith("y") else f"{name}{'e' * name.endswith('ch')}s"
+    return f"{count or 'some'} {name}"

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["print_json", "progress", "table", "tell", "write"]
+__all__ = ["print_json", "printable", "progress", "table", "tell", "write"]
 
 Row = Mapping[str, Any]
 _WIDEST = 1000
+_ROOM_FOR_IDS = 90  # columns of a terminal; names do in their place
 
 
 def print_json(value: Any) -> None:
@@ -26,15 +27,14 @@ def tell(text: str = "", style: str = "") -> None:
     """A line, in colour on a terminal."""
     console = _console(sys.stdout)
     if console is None:
-        print(_printable(text), flush=True)
+        print(printable(text), flush=True)
     else:
-        console.print(_printable(text), style=style or None, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(text), style=style or None, markup=False, highlight=False, soft_wrap=True)
 
 
 def write(piece: str) -> None:
     """A piece of a text that is still coming."""
-    sys.stdout.write(_printable(piece))
-    sys.stdout.flush()
+    print(printable(piece), end="", flush=True)
 
 
 def table(
@@ -72,15 +72,15 @@ def progress() -> Iterator[Callable[[Any], object] | None]:
             if state.stage not in stages:
                 stages[state.stage] = bar.add_task(state.stage, total=state.total, file="")
             done = int(state.fraction * state.total)
-            name = _shortened(_printable(getattr(state, "name", "")), 40)
+            name = _shortened(printable(getattr(state, "name", "")), 40)
             bar.update(stages[state.stage], total=state.total, completed=done, file=name)
 
         yield show
 
 
 def _console(stream: Any) -> Any:
-    """Rich's, for a terminal; ``None`` for files, pipes, and where rich is not installed."""
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+    """Rich's, for a terminal; ``None`` for files, pipes, what is closed, and where rich is not installed."""
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
         return None
     try:
         from rich.console import Console
@@ -96,14 +96,19 @@ def _rich_table(
     from rich.table import Table
     from rich.text import Text
 
+    if console.width < _ROOM_FOR_IDS and columns[-1] == "id":
+        columns, cells = columns[:-1], [row[:-1] for row in cells]
     drawn = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, expand=bool(wide))
-    for name in columns:
+    for place, name in enumerate(columns):
+        whole = name in numbers or name == "id"  # of no use in parts; names are broken instead
         drawn.add_column(
-            name.replace("_", " "),
+            _heading(name),
             justify="right" if name in numbers else "left",
             ratio=1 if name == wide else None,
-            no_wrap=name != wide,
-            overflow="ellipsis",
+            no_wrap=whole,
+            min_width=max((_width(row[place]) for row in cells), default=0) if whole else None,
+            max_width=console.width // 4 if wide and not whole and name != wide else None,
+            overflow="fold",
         )
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))
@@ -112,7 +117,7 @@ def _rich_table(
 
 def _plain_table(cells: list[list[str]], columns: Sequence[str], numbers: Sequence[str]) -> None:
     """Columns with two spaces between them; the last one is cut to the terminal's width, if it is one."""
-    lines = [[name.replace("_", " ") for name in columns], *cells]
+    lines = [[_heading(name) for name in columns], *cells]
     widths = [max(_width(line[place]) for line in lines) for place in range(len(columns))]
     most = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDEST
     for line in lines:
@@ -121,6 +126,11 @@ def _plain_table(cells: list[list[str]], columns: Sequence[str], numbers: Sequen
             for cell, width, name in zip(line, widths, columns, strict=True)
         ]
         print("  ".join(padded).rstrip()[:most], flush=True)
+
+
+def _heading(name: str) -> str:
+    """``chunk_count`` is headed ``chunks``."""
+    return name.replace("_count", "s").replace("_", " ")
 
 
 def _width(text: str) -> int:
@@ -133,10 +143,10 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return _printable(f"{value:.3f}" if isinstance(value, float) else " ".join(str(value).split()))
+    return printable(f"{value:.3f}" if isinstance(value, float) else " ".join(str(value).split()))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without what could steer a terminal: names and texts come from others."""
     return "".join(one if one.isprintable() or one in "\n\t" else "�" for one in text)
 

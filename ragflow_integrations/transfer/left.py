@@ -15,12 +15,12 @@ __all__ = ["files", "hidden", "made_of_documents"]
 
 _MADE_OF_DOCUMENTS = {
     "graphrag_task_finish_at": "knowledge_graph",
-    "raptor_task_finish_at": "raptor_summaries",
+    "raptor_task_finish_at": "raptor_tree",
 }
 
 
 def made_of_documents(dataset: DataSet) -> Iterator[LeftRecord]:
-    """A dataset's knowledge graph and summaries, which cost many calls of a language model."""
+    """A dataset's knowledge graph and tree of summaries, which cost many calls of a language model."""
     for field, what in _MADE_OF_DOCUMENTS.items():
         if (dataset.model_extra or {}).get(field):
             yield LeftRecord(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import COMMAND, ROOT, Command
+from tests.cli.command import COMMAND, ROOT, Command, Ended
 from tests.local.server.process import environment
 
 CHUNK = {
@@ -33,7 +34,7 @@ def test_from_files_to_an_answer(command: Command, docs: Path) -> None:
         done.out == "+ leave.md\n+ travel.txt\noffice: 2 added, 0 changed, 0 removed, 0 unchanged, 0 failed\n"
     )
     listed = command("datasets").out.splitlines()
-    assert listed[0].split() == "name document count chunk count embedding model id".split()
+    assert listed[0].split() == "name documents chunks embedding model id".split()
     assert listed[1].split()[:3] == ["office", "2", "2"]
     documents = command("documents", "--dataset", "office").out
     assert "leave.md    DONE" in documents
@@ -166,7 +167,7 @@ def test_archives_and_copies(command: Command, docs: Path, tmp_path: Path) -> No
         (["search", "x", "--dataset", "nope"], "no knowledge base in"),
         (["export", "there"], "no knowledge base in"),
         (["import", "nowhere.zip"], "nowhere.zip"),
-        (["ingest", "nowhere", "--dataset", "x"], "nowhere"),
+        (["ingest", "nowhere", "--dataset", "x"], "nowhere: there is no such file or folder"),
         (["datasets", "--base-url", "ftp://x"], "base_url='ftp://x'"),
         (["datasets", "--base-url", "http://127.0.0.1:1"], "no API key"),
         (["datasets", "--base-url", "http://127.0.0.1:1", "--api-key", "k"], "no RAGFlow server answers"),
@@ -187,6 +188,34 @@ def test_reading_makes_no_folder(local: Command, tmp_path: Path) -> None:
     """A mistyped folder is not made by a command that only reads."""
     assert local("datasets", "--base-url", "local:mistyped").code == 1
     assert not (tmp_path / "mistyped").exists()
+
+
+def test_places_that_cannot_be_written(local: Command, docs: Path) -> None:
+    """A path below a file is one line that names it, and no traceback; so is a folder that is no knowledge base."""
+    local("ingest", docs, "--dataset", "office")
+    below = docs / "leave.md" / "deep"
+    for arguments in (["export", below], ["push", f"local:{local.folder / 'kb'}", "--ids", below]):
+        ended = (
+            local(*arguments, RAGFLOW_BASE_URL="local:other") if "push" in arguments else local(*arguments)
+        )
+        assert ended.code == 1
+        assert "leave.md" in ended.errors
+
+
+def test_what_could_not_be_parsed_says_why(local: Command, docs: Path) -> None:
+    """Below the list of documents there is a line for each failure; an empty list says so."""
+    (docs / "broken.pdf").write_bytes(b"no PDF")
+    assert local("ingest", docs, "--dataset", "office").code == 1
+    table, failures = local("documents", "--dataset", "office").out.split("\n!")
+    assert "FAIL" in table
+    assert failures.startswith(" broken.pdf: ")
+    assert len(failures.splitlines()) == 1
+    assert local("chats").out == "there are none\n"
+
+
+def test_version(local: Command) -> None:
+    """``--version`` is the installed version."""
+    assert local("--version") == Ended(0, f"ragflow-integrations {version('ragflow-integrations')}\n", "")
 
 
 @pytest.mark.parametrize("unknown", [["search", "x"], ["ask", "x"], ["documents"]])
