@@ -23,6 +23,7 @@ __all__ = ["MEMORY", "Paging", "Row", "Store", "conditions", "listed", "page_of"
 
 Row = dict[str, Any]
 MEMORY = ":memory:"
+_NAMES = ("name", "title")
 _FILE_NAME = "knowledge.db"
 _BUSY_MS = 10_000
 _LAST = 2**63 - 1  # SQLite's largest number
@@ -230,13 +231,15 @@ def listed(
 ) -> tuple[list[Row], int]:
     """One page of the rows that pass all tests (see ``conditions``), and how many pass.
 
-    Equal rows are sorted by the order in which they were made. ``Refused`` if ``orderby`` is not ``sortable``.
+    Names are sorted whatever their case, equal rows by the order in which they were made. ``Refused`` if ``orderby``
+    is not ``sortable``.
     """
     if paging["orderby"] not in sortable:
         raise Refused(f"invalid orderby field: {paging['orderby']}; use one of {', '.join(sortable)}")
     where, bindings = conditions(tests)
     direction = "DESC" if paging["desc"] else "ASC"
-    order = f"ORDER BY {paging['orderby']} {direction}, rowid {direction}"
+    case = " COLLATE NOCASE" if paging["orderby"] in _NAMES else ""
+    order = f"ORDER BY {paging['orderby']}{case} {direction}, rowid {direction}"
     cut = page_of(paging["page"], paging["page_size"])
     total = scalar(db, f"SELECT count(*) FROM {table}{where}", bindings)
     return rows(db, f"SELECT * FROM {table}{where} {order}{cut}", bindings), total

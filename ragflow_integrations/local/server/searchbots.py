@@ -57,8 +57,8 @@ def retrieve(call: Call, paged: Callable[[Row], Page] = page_of) -> Response:
         raise Fail("Please specify dataset firstly.", DATA, data=False)
     numbers = _numbers(given)
     with python_errors():
-        owned = [isinstance(each, str) and call.engine.get_dataset(each) is not None for each in ids]
-    if not all(owned):
+        ids = list(ids)
+    if any(not isinstance(each, str) or call.engine.get_dataset(each) is None for each in ids):
         raise Fail("Only owner of dataset authorized for this operation.", OPERATING, data=False)
     question = text_of(given["question"])
     if not question:

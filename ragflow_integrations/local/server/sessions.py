@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from . import chats
 from .call import Call, Routes, without_repeats
-from .envelope import ARGUMENT, EXCEPTION, Fail, succeeded
+from .envelope import ARGUMENT, Fail, failed, succeeded
 
 __all__ = [
     "ROUTES",
@@ -116,10 +116,9 @@ def is_in(call: Call, chat: Row, identifier: Any) -> bool:
 
 def check_fields(given: Row, known: set[str]) -> None:
     """``Fail`` 100 for a field that a session does not have."""
-    unknown = ", ".join(sorted(given.keys() - known))
-    if unknown:
-        message = f"unknown field of a session: {unknown}; only `name` can be changed"
-        raise Fail(message, EXCEPTION, data=None)
+    for name in given:
+        if name not in known:
+            raise failed(ValueError(f'Unrecognized field name: "{name}"'))
 
 
 def _session_and_body(call: Call) -> tuple[Row, Row]:

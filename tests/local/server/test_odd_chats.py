@@ -126,7 +126,16 @@ V024: list[Case] = [
     ("PUT", "/chats/{chat}", {"name": 1}, 100, "AttributeError(\"'int' object has no attribute 'lower'\")"),
     ("PUT", "/chats/{chat}/sessions/{session}", {"user_id": None}, 0, None),
     ("PUT", "/chats/{chat}/sessions/{session}", {"user_id": []}, 0, None),
-    ("PUT", "/chats/{chat}/sessions/{session}", {"chat_id": "x"}, 100, None),
+    (
+        "PUT",
+        "/chats/{chat}/sessions/{session}",
+        {"chat_id": "x"},
+        100,
+        "ValueError('Unrecognized field name: \"chat_id\"')",
+    ),
+    ("PUT", "/chats/zz/sessions/{session}", {"name": "x"}, 102, "Session does not exist"),
+    ("PUT", "/chats/{chat}/sessions/zz", {"name": "x"}, 102, "Session does not exist"),
+    ("PUT", "/chats/zz/sessions/zz", {"name": "x"}, 102, "You do not own the session"),
     (
         "POST",
         "/chats/{chat}/completions",
@@ -231,6 +240,17 @@ async def test_texts_that_are_none(world: World) -> None:
     """Where RAGFlow has a column of texts it keeps other values as Python writes them, and so do we."""
     chat = (await world("POST", "/chats", {"name": "d", "description": ["a"], "language": 5}))["data"]
     assert (chat["description"], chat["language"]) == ("['a']", "5")
+
+
+@pytest.mark.parametrize("version", ["0.27"])
+async def test_names_whatever_their_case(world: World) -> None:
+    """Sessions are found by a name in other letters, and sorted as if all were small."""
+    for name in ("b", "A", "C"):
+        await world("POST", "/chats/{chat}/sessions", {"name": name})
+    listed = (await world("GET", "/chats/{chat}/sessions?orderby=name&desc=false"))["data"]
+    assert [each["name"] for each in listed] == ["A", "b", "C", "s"]
+    found = (await world("GET", "/chats/{chat}/sessions?name=c"))["data"]
+    assert [each["name"] for each in found] == ["C"]
 
 
 @pytest.mark.parametrize("version", ["0.24"])

@@ -44,6 +44,9 @@ def update(call: Call) -> Response:
     """``PUT …/sessions/{id}``: ``name`` and ``user_id``."""
     given = call.json()
     session = call.engine.get_session(call.path["session_id"])
+    if session is None and call.engine.get_chat(call.path["chat_id"]) is None:
+        # a chat that was deleted, or another's: RAGFlow still has its sessions
+        raise Fail("You do not own the session")
     if session is None or session["chat_id"] != call.path["chat_id"]:
         raise Fail("Session does not exist")
     if "message" in given or "messages" in given:
