@@ -78,7 +78,7 @@ class Retrieved:
 
 
 def window(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: Vectors) -> list[Row]:
-    """The stored chunks of the window of a page, each with ``term_similarity`` and ``vector_similarity``.
+    """The stored chunks of the window of a page, each with ``term_similarity``, ``vector_similarity``, ``tag_gain``.
 
     ``asked`` is the question's vector, of the embedder that made those of the datasets.
     """
@@ -86,14 +86,14 @@ def window(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: Vec
     start = (query.page - 1) * query.page_size
     block = start - start % size
     analysed = analyse(query.question)
-    numbers, cosines = _candidates(db, matrices, query, analysed, asked)
-    return _scored(db, analysed, numbers[block : block + size], cosines[block : block + size])
+    tagged = tags.of_question(db, query.dataset_ids, analysed.terms)
+    numbers, cosines = _candidates(db, matrices, query, analysed, asked, tagged)
+    return _scored(db, analysed, numbers[block : block + size], cosines[block : block + size], tagged)
 
 
 def page(db: apsw.Connection, query: Retrieval, found: Sequence[Row]) -> Retrieved:
     """The page of a window, by RAGFlow's mixed similarity."""
-    asked = tags.of_question(db, query.dataset_ids, analyse(query.question).terms)
-    ranked = _ranked(query, found, _pageranks(db, query), asked)
+    ranked = _ranked(query, found, _pageranks(db, query))
     start = (query.page - 1) * query.page_size % _window_size(query)
     highlighted = analyse(query.question) if query.highlight else None
     shown = [_wire(each, highlighted) for each in ranked[start : start + query.page_size]]
@@ -127,9 +127,14 @@ def _window_size(query: Retrieval) -> int:
 
 
 def _candidates(
-    db: apsw.Connection, matrices: Matrices, query: Retrieval, analysed: Query, asked: Vectors
+    db: apsw.Connection,
+    matrices: Matrices,
+    query: Retrieval,
+    analysed: Query,
+    asked: Vectors,
+    tagged: Mapping[str, int],
 ) -> tuple[Numbers, Vectors]:
-    """Numbers and cosines of the ``top_k`` chunks that words and vectors put first."""
+    """Numbers and cosines of the ``top_k`` chunks that words, vectors and tags put first."""
     by_words = _by_words(db, query, analysed)
     only = None if query.document_ids is None else _numbers_of(db, query.document_ids)
     found = [
@@ -137,7 +142,8 @@ def _candidates(
         for dataset_id, rank in _pageranks(db, query).items()
     ]
     numbers, cosines, scores = (np.concatenate(each) for each in zip(*found, strict=True))
-    scores += _by_tags(db, query, analysed, numbers)
+    if tagged:
+        scores += _by_tags(db, query, tagged, numbers)
     best = np.argpartition(-scores, query.top_k)[: query.top_k] if len(scores) > query.top_k else slice(None)
     numbers, cosines, scores = numbers[best], cosines[best], scores[best]
     order = np.lexsort((numbers, -scores))
@@ -150,11 +156,9 @@ def _pageranks(db: apsw.Connection, query: Retrieval) -> dict[str, int]:
     return {each: scalar(db, sql, (each,)) or 0 for each in query.dataset_ids}
 
 
-def _by_tags(db: apsw.Connection, query: Retrieval, analysed: Query, numbers: Numbers) -> Scores:
+def _by_tags(db: apsw.Connection, query: Retrieval, tagged: Mapping[str, int], numbers: Numbers) -> Scores:
     """What the question's tags add to these chunks."""
     gained = np.zeros(len(numbers))
-    if not (asked := tags.of_question(db, query.dataset_ids, analysed.terms)):
-        return gained
     sql = (
         "SELECT row, tag_features_json FROM chunk WHERE dataset_id IN (SELECT value FROM json_each(?))"
         " AND tag_features_json <> '{}'"
@@ -162,7 +166,7 @@ def _by_tags(db: apsw.Connection, query: Retrieval, analysed: Query, numbers: Nu
     stored = {row: json.loads(text) for row, text in db.execute(sql, (dumped(list(query.dataset_ids)),))}
     for place, number in enumerate(numbers.tolist()):
         if number in stored:
-            gained[place] = tags.closeness(asked, stored[number])
+            gained[place] = tags.closeness(tagged, stored[number])
     return gained
 
 
@@ -246,29 +250,27 @@ def _numbers_of(db: apsw.Connection, document_ids: Sequence[str]) -> Numbers:
     return np.fromiter((number for (number,) in db.execute(sql, (dumped(list(document_ids)),))), np.int64)
 
 
-def _scored(db: apsw.Connection, analysed: Query, numbers: Numbers, cosines: Vectors) -> list[Row]:
-    """The candidates as rows with the similarities of their terms and vectors."""
+def _scored(
+    db: apsw.Connection, analysed: Query, numbers: Numbers, cosines: Vectors, tagged: Mapping[str, int]
+) -> list[Row]:
+    """The candidates as rows with the similarities of their terms and vectors, and what their tags add."""
     by_number = dict(zip(numbers.tolist(), cosines.tolist(), strict=True))
     found = rows(db, _SELECT, (str(list(by_number)),))
     for each in found:
         each["term_similarity"] = term_similarity(analysed, each.pop("terms"))
         each["vector_similarity"] = by_number[each["row"]]
+        each["tag_gain"] = tags.closeness(tagged, json.loads(each["tag_features_json"])) if tagged else 0.0
     return found
 
 
-def _ranked(
-    query: Retrieval, found: Sequence[Row], pageranks: Mapping[str, int], asked: Mapping[str, int]
-) -> list[Row]:
-    """What is over the threshold, best first, with its ``similarity``; ``asked`` are the question's tags."""
+def _ranked(query: Retrieval, found: Sequence[Row], pageranks: Mapping[str, int]) -> list[Row]:
+    """What is over the threshold, best first, with its ``similarity``."""
     weight = query.vector_similarity_weight
     threshold = query.similarity_threshold if weight > 0 else 0.0
     mixed = []
     for each in found:
         score = similarity(each["term_similarity"], each["vector_similarity"], weight)
-        score += pageranks[each["dataset_id"]]
-        if asked:
-            score += tags.closeness(asked, json.loads(each["tag_features_json"]))
-        mixed.append({**each, "similarity": score})
+        mixed.append({**each, "similarity": score + pageranks[each["dataset_id"]] + each["tag_gain"]})
     kept = [each for each in mixed if each["similarity"] >= threshold]
     return sorted(kept, key=lambda each: (-each["similarity"], each["row"]))
 
