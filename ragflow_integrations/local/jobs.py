@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,10 +101,12 @@ class Untold:
             self._ended = {each: ended for each, ended in self._ended.items() if now - ended < _STOPPABLE}
             self._ended[document_id] = now
 
-    def told(self, document_id: str) -> None:
-        """Somebody is shown it as it is."""
-        with self._lock:
-            self._ended.pop(document_id, None)
+    def told(self, document_ids: Iterable[str]) -> None:
+        """Somebody is shown these as they are."""
+        if self._ended:
+            with self._lock:
+                for each in document_ids:
+                    self._ended.pop(each, None)
 
     def takes_back(self, document_id: str) -> bool:
         """Whether it can still be stopped."""

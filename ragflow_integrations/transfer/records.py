@@ -134,7 +134,7 @@ class ItemRecord(_Record):
 
     kind: Literal["item"] = "item"
     dataset_id: str
-    namespace: list[str] = Field(min_length=1)
+    namespace: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)
     key: str
     value: _Object
 

@@ -43,8 +43,7 @@ class Part:
         """Have what is queued parsed: the process that queued it may be gone by now; what has ended is told."""
         if any(document["run"] == "RUNNING" for document in listed):
             self._shared.parser.wake()
-        for document in listed:
-            self._shared.parser.untold.told(document["id"])
+        self._shared.parser.untold.told(document["id"] for document in listed)
 
 
 def or_none(get: Callable[..., Row], *args: Any, **options: Any) -> Row | None:
