@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .agents import accessible, as_id, not_runnable
+from .agents import accessible, as_id, check_column, not_runnable
 from .call import Call, Routes, without_repeats
 from .envelope import EXCEPTION, JSON, Fail, answered, succeeded
 
@@ -59,8 +59,7 @@ def filters_of(call: Call) -> Row:
     """Order and filters of a list of sessions that all versions have."""
     query = call.query
     orderby = query.get("orderby", "update_time").replace("_date", "_time")
-    if orderby not in ("create_time", "update_time"):
-        raise Fail(f"invalid orderby field: {orderby}", EXCEPTION, data=None)
+    check_column("API4Conversation", orderby, "create_time", "update_time")
     desc = query.get("desc") not in ("False", "false")
     return {"orderby": orderby, "desc": desc, "id": query.get("id"), "user_id": query.get("user_id")}
 

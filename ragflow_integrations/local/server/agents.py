@@ -13,7 +13,16 @@ from ..agent import NotRunnable, check_components
 from ..agent.problems import WrongParameter
 from .call import MAX_IDS, Call, Routes
 from .datasets import NICKNAME
-from .envelope import ARGUMENT, EXCEPTION, OPERATING, Fail, not_there_yet, succeeded
+from .envelope import (
+    ARGUMENT,
+    EXCEPTION,
+    OPERATING,
+    Fail,
+    failed,
+    not_there_yet,
+    python_errors,
+    succeeded,
+)
 
 __all__ = [
     "REFUSING",
@@ -21,6 +30,7 @@ __all__ = [
     "accessible",
     "agent_fields",
     "as_id",
+    "check_column",
     "dsl_of",
     "not_runnable",
     "owned",
@@ -40,7 +50,7 @@ _FIELDS = (
     "release",
     "tags",
 )
-_ORDER = ("create_time", "update_time", "title")
+_ORDER = ("create_time", "update_time", "title", "create_date", "update_date", "id")
 _LISTED = (
     "id avatar title description permission update_time canvas_type canvas_category tags release_time"
 ).split()
@@ -72,9 +82,8 @@ def dsl_of(given: Row) -> Row:
 def title_of(given: Row) -> str | None:
     """The title among ``given``; ``Fail`` 100 if it is no text."""
     title = given.get("title")
-    if not isinstance(title, str | None):
-        raise Fail(f"`title` should be a string, got {title!r}", EXCEPTION, data=None)
-    return None if title is None else title.strip()
+    with python_errors():
+        return None if title is None else str(title.strip())
 
 
 def agent_fields(given: Row, *, strict: bool = True) -> Row:
@@ -98,20 +107,23 @@ def list_(call: Call) -> Response:
     if len(owners) > MAX_IDS:
         raise Fail(f"owner_ids must contain at most {MAX_IDS} IDs", ARGUMENT)
     page = call.page()
-    if query.get("orderby", "create_time") not in (*_ORDER, "create_date", "update_date", "id"):
-        raise Fail(f"invalid orderby field: {query['orderby']}", EXCEPTION, data=None)
     if set(owners) - {call.engine.tenant_id}:
         raise Fail("Only authorized owner_ids can be queried.", OPERATING, data=False)
+    check_column("UserCanvas", query.get("orderby", "create_time"), *_ORDER)
+    of_agents: Row = {
+        "categories": _several(call, "canvas_category"),
+        "canvas_type": query.get("canvas_type"),
+        "tags": _several(call, "tags"),
+    }
     rows, total = call.engine.list_agents(
         **page,
+        **of_agents,
         orderby="update_time",
         desc=query.get("desc", "true").lower() != "false",
         keywords=query.get("keywords"),
-        categories=_several(call, "canvas_category"),
-        canvas_type=query.get("canvas_type"),
-        tags=_several(call, "tags"),
     )
-    return succeeded({"canvas": [_listed(call, row) for row in rows], "total": total})
+    kind = {} if any(of_agents.values()) else {"type": "agent"}  # only where a list could hold other things
+    return succeeded({"canvas": [_listed(call, row) | kind for row in rows], "total": total})
 
 
 def get(call: Call) -> Response:
@@ -203,6 +215,12 @@ def owned(call: Call, denied: str) -> Row:
     return agent
 
 
+def check_column(table: str, name: str, *columns: str) -> None:
+    """``Fail`` 100, in RAGFlow's words, unless a list can be sorted by the column ``name`` of its ``table``."""
+    if name not in columns:
+        raise failed(AttributeError(f"type object '{table}' has no attribute '{name}'"))
+
+
 @contextmanager
 def not_runnable() -> Iterator[None]:
     """A block in which a DSL that describes no canvas is answered with code 100, as RAGFlow does."""
@@ -246,7 +264,7 @@ def _shown(call: Call, agent: Row) -> Row:
 
 def _listed(call: Call, agent: Row) -> Row:
     owner = {"tenant_id": call.engine.tenant_id, "nickname": NICKNAME, "tenant_avatar": None}
-    return {key: agent[key] for key in _LISTED} | owner | {"type": "agent"}
+    return {key: agent[key] for key in _LISTED} | owner
 
 
 def _filters(call: Call) -> Response:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
-from .envelope import ARGUMENT, EXCEPTION, UNSET, Fail, failed, python_errors
+from .envelope import ARGUMENT, UNSET, BadRequest, Fail, Raised, failed, python_errors
 
 if TYPE_CHECKING:
     from ..tenant import Tenant
@@ -78,12 +78,23 @@ class Call:
         try:
             payload = _decoded(self.body)
         except (ValueError, RecursionError):
-            raise Fail("<BadRequest '400: Bad Request'>", EXCEPTION, data=None) from None
+            raise failed(BadRequest()) from None
         if isinstance(payload, str):
             raise failed(AttributeError("'str' object has no attribute 'get'"))
         if not isinstance(payload, dict):
             raise failed(TypeError("JSON payload must be an object."))
         return payload
+
+    def required(self, *names: str) -> dict[str, Any]:
+        """The body of a route that must have these keys; one that cannot be read has none of them."""
+        try:
+            given = self.json()
+        except Raised:
+            given = {}
+        absent = [name for name in names if name not in given]
+        if absent:
+            raise Fail(f"required argument are missing: {','.join(absent)}; ", ARGUMENT, data=None)
+        return given
 
     @staticmethod
     def _texts(form: FormData) -> dict[str, Any]:

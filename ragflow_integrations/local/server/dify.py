@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ..engine import Retrieval
 from .call import Call, Routes
-from .envelope import ARGUMENT, AUTHENTICATION, JSON, NOT_FOUND, Fail, succeeded
+from .envelope import ARGUMENT, AUTHENTICATION, JSON, NOT_FOUND, Fail, Raised, succeeded
 from .metadata import filter_of
 from .retrieval import check_graph
 
@@ -27,14 +27,15 @@ def ask(call: Call) -> Response:
     """``POST /dify/retrieval``."""
     try:
         given = call.json()
-    except Fail as fail:
-        raise _malformed(fail.body["message"]) from None
+    except Raised as raised:
+        raise _malformed(str(raised.error)) from None
     return _answer(call, given)
 
 
 def ask_by_query(call: Call) -> Response:
     """``GET /dify/retrieval``: the same with everything in the query."""
     settings = {name: call.query[name] for name in ("top_k", "score_threshold") if call.query.get(name)}
+    _settings(settings)
     use_kg = call.query.get("use_kg", "").lower() in _YES
     return _answer(call, {**call.query, "use_kg": use_kg, "retrieval_setting": settings})
 

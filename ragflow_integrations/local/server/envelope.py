@@ -20,7 +20,9 @@ __all__ = [
     "PERMISSION",
     "SERVER",
     "UNAUTHORIZED",
+    "BadRequest",
     "Fail",
+    "Raised",
     "answered",
     "failed",
     "not_there_yet",
@@ -78,9 +80,27 @@ def python_errors() -> Iterator[None]:
         raise failed(error) from None
 
 
+class Raised(Fail):
+    """What RAGFlow answers when a handler raises ``error``: code 100 and the exception as Python writes it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(repr(error), EXCEPTION, data=None)
+        self.error = error
+
+
 def failed(error: Exception) -> Fail:
-    """What RAGFlow answers when a handler raises: code 100 and the exception as Python writes it."""
-    return Fail(repr(error), EXCEPTION, data=None)
+    """The answer to a request at which RAGFlow raises this."""
+    return Raised(error)
+
+
+class BadRequest(Exception):
+    """A body that cannot be read, as RAGFlow's web framework writes it."""
+
+    def __str__(self) -> str:
+        return "400 Bad Request: The browser (or proxy) sent a request that this server could not understand."
+
+    def __repr__(self) -> str:
+        return "<BadRequest '400: Bad Request'>"
 
 
 def answered(data: Any = UNSET, **more: Any) -> JSON:

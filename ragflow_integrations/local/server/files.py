@@ -166,10 +166,7 @@ def rename(call: Call) -> Response:
 
 def link(call: Call) -> Response:
     """``POST /files/link-to-datasets``: ``file_ids`` become documents of ``kb_ids``; ``mode=add`` keeps old ones."""
-    given = call.json()
-    missing = [name for name in ("file_ids", "kb_ids") if name not in given]
-    if missing:
-        raise Fail(f"required argument are missing: {','.join(missing)}; ", ARGUMENT, data=None)
+    given = call.required("file_ids", "kb_ids")
     mode = (call.query.get("mode") or "replace").lower()
     if mode not in ("replace", "add"):
         raise Fail("mode must be 'add' or 'replace'", ARGUMENT, data=None)

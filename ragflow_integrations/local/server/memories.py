@@ -15,7 +15,6 @@ from .envelope import ARGUMENT, JSON, NOT_FOUND, SERVER, Fail
 
 __all__ = [
     "ROUTES",
-    "check_required",
     "config",
     "create",
     "created",
@@ -41,17 +40,20 @@ _PAGE_SIZE = 50  # of the messages
 
 def create(call: Call) -> Response:
     """``POST /memories``."""
-    given = call.json()
-    check_required(given, *_NAMES)
-    return created(call, given)
+    return created(call, SERVER)
 
 
-def created(call: Call, given: Row) -> Response:
-    """A new memory of what is ``given``, which has all that is required."""
+def created(call: Call, wrong: int) -> Response:
+    """A new memory; a name or type that RAGFlow trips over is told with the code ``wrong``."""
+    given = call.required(*_NAMES)
+    name = _name(given["name"], wrong)
     if not isinstance(given["memory_type"], list):
-        _name(given["name"])
         raise Fail("Memory type must be a list.", ARGUMENT)
-    fields = settings({name: given[name] for name in _NAMES})
+    fields = settings({"name": name, "memory_type": given["memory_type"]}, wrong)
+    for model in _MODELS:
+        if not isinstance(given[model], str):
+            raise Fail(f"`{model}` should be a string, got {given[model]!r}.", SERVER, data=None)
+        fields[model] = given[model]
     try:
         return done(call.engine.create_memory({"memory_type": [], **fields}))
     except Refused as error:
@@ -60,9 +62,9 @@ def created(call: Call, given: Row) -> Response:
 
 def update(call: Call) -> Response:
     """``PUT /memories/{id}``: an unknown memory is said before a wrong value."""
-    identifier = call.path["memory_id"]
-    missing(call.engine.get_memory, identifier)
-    old, new = updated(call, settings(call.json()))
+    given = call.json()
+    missing(call.engine.get_memory, call.path["memory_id"])
+    old, new = updated(call, settings(given))
     if old != new:
         return done(new)
     return done({**_without_owner(new), "tenant_embd_id": None, "tenant_llm_id": None})
@@ -150,30 +152,26 @@ def missing(ask: Any, *args: Any, **kwargs: Any) -> Any:
         raise _not_found(error) from None
 
 
-def check_required(given: Row, *names: str) -> None:
-    """``Fail`` 101 unless all of these are among the ``given``."""
-    absent = [name for name in names if name not in given]
-    if absent:
-        raise Fail(f"required argument are missing: {','.join(absent)}; ", ARGUMENT, data=None)
+def settings(given: Row, wrong: int = SERVER) -> Row:
+    """The settings among ``given``, checked; other keys are dropped, as RAGFlow does.
 
-
-def settings(given: Row) -> Row:
-    """The settings among ``given``, checked; other keys are dropped, as RAGFlow does."""
+    ``wrong`` is the code for a value of a type that RAGFlow trips over.
+    """
     fields: Row = {}
     if "name" in given:
-        fields["name"] = _name(given["name"])
+        fields["name"] = _name(given["name"], wrong)
     if given.get("permissions"):
         fields["permissions"] = _one_of(given["permissions"], ("me", "team"), "Unknown permission '{}'.")
     fields |= {name: _text(given, name) for name in _MODELS if given.get(name)}
     if given.get("memory_type"):
-        fields["memory_type"] = _types(given["memory_type"])
+        fields["memory_type"] = _types(given["memory_type"], wrong)
     if given.get("memory_size"):
-        fields["memory_size"] = _size(given["memory_size"])
+        fields["memory_size"] = _size(given["memory_size"], wrong)
     if given.get("forgetting_policy"):
-        wrong = "Forgetting policy '{}' is not supported."
-        fields["forgetting_policy"] = _one_of(given["forgetting_policy"], ("FIFO",), wrong)
+        said = "Forgetting policy '{}' is not supported."
+        fields["forgetting_policy"] = _one_of(given["forgetting_policy"], ("FIFO",), said)
     if "temperature" in given:
-        fields["temperature"] = _temperature(given["temperature"])
+        fields["temperature"] = _temperature(given["temperature"], wrong)
     return fields | {name: _text(given, name) for name in _TEXTS if name in given}
 
 
@@ -182,9 +180,9 @@ def split(values: list[str]) -> list[str]:
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
 
-def _name(name: Any) -> str:
+def _name(name: Any, wrong: int) -> str:
     if not isinstance(name, str):
-        raise Fail(f"Memory name should be a string, got {name!r}.", SERVER, data=None)
+        raise Fail(f"Memory name should be a string, got {name!r}.", wrong, data=None)
     name = name.strip()
     if not name:
         raise Fail("Memory name cannot be empty or whitespace.", ARGUMENT)
@@ -193,40 +191,41 @@ def _name(name: Any) -> str:
     return str(name)
 
 
-def _types(values: Any) -> list[str]:
-    if not isinstance(values, list | str) or not all(isinstance(each, str) for each in values):
-        raise Fail(f"`memory_type` should be a list of {', '.join(TYPES)}, got {values!r}.", ARGUMENT)
-    wrong = sorted(set(values) - set(TYPES))
-    if wrong:
-        listed = ", ".join(map(repr, wrong))
-        raise Fail(f"Memory type '{{{listed}}}' is not supported.", ARGUMENT)
+def _types(values: Any, wrong: int) -> list[str]:
+    try:
+        unknown = sorted(map(repr, set(values) - set(TYPES)))
+    except TypeError:
+        said = f"`memory_type` should be a list of {', '.join(TYPES)}, got {values!r}."
+        raise Fail(said, wrong, data=None) from None
+    if unknown:
+        raise Fail(f"Memory type '{{{', '.join(unknown)}}}' is not supported.", ARGUMENT)
     return list(values)
 
 
-def _size(value: Any) -> int:
-    size = _number(int, value, "Memory size")
+def _size(value: Any, wrong: int) -> int:
+    size = _number(int, value, "Memory size", wrong)
     if not 0 < size <= LARGEST:
         raise Fail(f"Memory size should be in range (0, {LARGEST}] Bytes.", ARGUMENT)
     return int(size)
 
 
-def _temperature(value: Any) -> float:
-    temperature = _number(float, value, "Temperature")
+def _temperature(value: Any, wrong: int) -> float:
+    temperature = _number(float, value, "Temperature", wrong)
     if not 0 <= temperature <= 1:
         raise Fail("Temperature should be in range [0, 1].", ARGUMENT)
     return float(temperature)
 
 
-def _number(kind: type[int] | type[float], value: Any, what: str) -> float:
+def _number(kind: type[int] | type[float], value: Any, what: str, wrong: int) -> float:
     try:
         return kind(value)
     except (TypeError, ValueError, OverflowError):
-        raise Fail(f"{what} should be a number, got {value!r}.", SERVER, data=None) from None
+        raise Fail(f"{what} should be a number, got {value!r}.", wrong, data=None) from None
 
 
-def _one_of(value: Any, values: Collection[str], wrong: str) -> str:
+def _one_of(value: Any, values: Collection[str], said: str) -> str:
     if value not in values:
-        raise Fail(wrong.format(value), ARGUMENT)
+        raise Fail(said.format(value), ARGUMENT)
     return str(value)
 
 

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from ..memory.messages import Search
 from ..problems import Problem
 from .call import MAX_IDS, Call, Routes, page_of
-from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail
-from .memories import check_required, done, missing, split
+from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, failed, python_errors
+from .memories import done, missing, split
 
 __all__ = [
     "REQUIRED",
@@ -19,8 +19,10 @@ __all__ = [
     "content",
     "forget",
     "kept",
+    "known",
     "message_number",
     "narrowing",
+    "not_kept",
     "number",
     "recent",
     "search",
@@ -38,14 +40,13 @@ _LIMIT = 10
 
 def add(call: Call) -> Response:
     """``POST /messages``: unknown memories are passed over unless all are; the sender is the key's owner."""
-    given = call.json()
-    check_required(given, *REQUIRED)
-    wanted = given["memory_id"]
-    ids = split(
-        [each for each in (wanted if isinstance(wanted, list) else [wanted]) if isinstance(each, str)]
-    )
+    given = call.required(*REQUIRED)
+    wanted = given["memory_id"] or []
+    with python_errors():
+        listed = [wanted] if isinstance(wanted, str) else list(wanted)
+    ids = split([each for each in listed if isinstance(each, str)])
     if not kept(call, given, ids, user_id=call.engine.tenant_id):
-        raise failed("Memory not found.")
+        raise not_kept("Memory not found.")
     return done(None, "All add to task.")
 
 
@@ -64,10 +65,10 @@ def kept(call: Call, given: Row, ids: list[str], *, user_id: str) -> list[str]:
             user_id=user_id,
         )
     except Problem as error:
-        raise failed(str(error)) from None
+        raise not_kept(str(error)) from None
 
 
-def failed(detail: str) -> Fail:
+def not_kept(detail: str) -> Fail:
     """That messages could not be kept."""
     return Fail(f"Some messages failed to add. Detail:{detail}", SERVER, data=None)
 
@@ -80,7 +81,9 @@ def search(call: Call) -> Response:
     ids = wanted_ids(call)
     top_n = _count(call, "top_n", _TOP_N)
     if query is None:
-        raise Fail("`query` is missing", EXCEPTION, data=None)
+        if not known(call, split(ids)):
+            return done([])
+        raise failed(AttributeError("'NoneType' object has no attribute 'strip'"))
     asked = Search(query, split(ids), threshold, weight, top_n)
     return done(call.engine.search_messages(asked, user_id=call.query.get("user_id"), **narrowing(call)))
 
@@ -113,8 +116,7 @@ def set_status(call: Call) -> Response:
 
 def switch(call: Call, wrong_number: int) -> Response:
     """Switch the message of the path on or off."""
-    given = call.json()
-    check_required(given, "status")
+    given = call.required("status")
     if not isinstance(given["status"], bool):
         raise Fail("Status must be a boolean.", ARGUMENT)
     memory_id = call.path["memory_id"]
@@ -127,9 +129,16 @@ def switch(call: Call, wrong_number: int) -> Response:
 def message_number(call: Call, wrong: int) -> int:
     """The number of the message of the path; ``Fail`` with the code ``wrong`` if it is none."""
     value = call.path["message_id"]
-    if not value.isdecimal() or len(value) > 18:
-        raise Fail(f"the message's id is a number, not {value!r}", wrong, data=None)
-    return int(value)
+    try:
+        number = int(value)
+    except ValueError:
+        raise Fail(f"the message's id is a number, not {value!r}", wrong, data=None) from None
+    return number if 0 < number < 2**63 else 0  # no message has the number 0
+
+
+def known(call: Call, ids: list[str]) -> bool:
+    """Whether one of these memories is the caller's."""
+    return bool(ids) and call.engine.list_memories(page=1, page_size=1, ids=ids)[1] > 0
 
 
 def wanted_ids(call: Call) -> list[str]:

@@ -15,6 +15,8 @@ from ragflow_integrations.local.server import build_app
 Json = dict[str, Any]
 
 MEMORY = {"name": "m", "memory_type": ["raw"], "embd_id": "e@Builtin", "llm_id": "l@Builtin"}
+TYPES = "raw, semantic, episodic, procedural"
+TRIPPED = 0  # the code of a value at which RAGFlow trips, which is another one in each version
 TURN = {"agent_id": "a", "session_id": "s", "user_input": "Where is the moon?", "agent_response": "Up."}
 
 
@@ -25,6 +27,7 @@ class Caller:
         transport = httpx.ASGITransport(build_app(engine, with_keys=False, api_version=version))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://local/api/v1")
         self.version = version
+        self.tripped = 500 if version == "0.27" else 100
 
     async def __call__(self, method: str, path: str, **request: Any) -> Json:
         return dict((await self.http.request(method, path, **request)).json())
@@ -53,12 +56,15 @@ async def call(request: pytest.FixtureRequest) -> AsyncIterator[Caller]:
         ({"memory_type": "raw"}, 101, "Memory type '{'a', 'r', 'w'}' is not supported."),
         ({"permissions": "all"}, 101, "Unknown permission 'all'."),
         ({"memory_size": 10485761}, 101, "Memory size should be in range (0, 10485760] Bytes."),
-        ({"memory_size": "x"}, 500, "Memory size should be a number, got 'x'."),
+        ({"memory_type": [1]}, 101, "Memory type '{1}' is not supported."),
+        ({"memory_type": 5}, TRIPPED, f"`memory_type` should be a list of {TYPES}, got 5."),
+        ({"memory_size": "x"}, TRIPPED, "Memory size should be a number, got 'x'."),
         ({"forgetting_policy": "LIFO"}, 101, "Forgetting policy 'LIFO' is not supported."),
         ({"temperature": -0.1}, 101, "Temperature should be in range [0, 1]."),
         ({"temperature": 1.1}, 101, "Temperature should be in range [0, 1]."),
         ({"description": 5}, 101, "`description` should be a string, got 5."),
-        ({"name": None}, 500, "Memory name should be a string, got None."),
+        ({"temperature": None}, TRIPPED, "Temperature should be a number, got None."),
+        ({"name": None}, TRIPPED, "Memory name should be a string, got None."),
     ],
 )
 async def test_wrong_settings(call: Caller, change: Json, code: int, message: str) -> None:
@@ -66,7 +72,7 @@ async def test_wrong_settings(call: Caller, change: Json, code: int, message: st
     memory_id = await call.memory()
     before = await call("GET", f"/memories/{memory_id}/config")
     answer = await call("PUT", f"/memories/{memory_id}", json={"description": "d", **change})
-    assert (answer["code"], answer["message"]) == (code, message)
+    assert (answer["code"], answer["message"]) == (code or call.tripped, message)
     assert await call("GET", f"/memories/{memory_id}/config") == before
 
 

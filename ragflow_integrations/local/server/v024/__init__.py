@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..dialect import Dialect, joined
 from ..elsewhere import V024_ELSEWHERE
-from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail
+from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail, failed
 from ..items import ROUTES as ITEMS
 from . import (
     agents,
@@ -29,14 +29,19 @@ from . import (
 
 __all__ = ["V024"]
 
+_DIFY = "/api/v1/dify/"
+
 
 def _key_in(header: str, path: str) -> str:
     """The second word is the key, whatever the first is; most routes answer no key with code 0 and ``false``."""
     words = header.split()
-    if len(words) > 1:
+    if len(words) == 2 or (len(words) > 2 and not _is_newer(path)):
         return words[1]
     if _is_newer(path):
         raise _wrong_key(path)
+    if path.startswith(_DIFY):
+        no_word = AttributeError("'NoneType' object has no attribute 'split'")
+        raise failed(IndexError("list index out of range") if words else no_word)
     said = "Please check your authorization format." if words else "`Authorization` can't be empty"
     raise Fail(said, 0, data=False)
 
@@ -44,6 +49,8 @@ def _key_in(header: str, path: str) -> str:
 def _wrong_key(path: str) -> Fail:
     if _is_newer(path):
         return Fail("<Unauthorized '401: Unauthorized'>", UNAUTHORIZED, data=None, status=401)
+    if path.startswith(_DIFY):
+        return Fail("API-KEY is invalid!", 403, status=403)
     return Fail("Authentication error: API key is invalid!", AUTHENTICATION, data=False)
 
 

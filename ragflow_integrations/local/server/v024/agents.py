@@ -6,6 +6,7 @@ which that version lets everybody use, are unknown here; where it breaks its str
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -18,8 +19,7 @@ from .. import agent_completions as completions
 from .. import agent_sessions, agents
 from ..agent_completions import OpenAI
 from ..call import Call, Routes
-from ..envelope import ARGUMENT, EXCEPTION, JSON, SERVER, Fail, answered, succeeded
-from ..memories import check_required
+from ..envelope import ARGUMENT, EXCEPTION, JSON, SERVER, Fail, answered, failed, python_errors, succeeded
 from ..sse import EventStream, frame
 from .paging import page_of
 
@@ -54,8 +54,7 @@ def _list(call: Call) -> Response:
     identifier, title = query.get("id") or None, query.get("title") or None
     page = page_of(call)
     orderby = query.get("orderby", "update_time").replace("_date", "_time")
-    if orderby not in _ORDER:
-        raise Fail(f"invalid orderby field: {orderby}", EXCEPTION, data=None)
+    agents.check_column("UserCanvas", orderby, *_ORDER)
     desc = query.get("desc", "false").lower() != "false"
     rows, total = call.engine.list_agents(**page, orderby=orderby, desc=desc, id=identifier, title=title)
     if (identifier or title) and not total:
@@ -114,10 +113,10 @@ def _complete(call: Call) -> Response:
     given = call.json()
     agent_id = call.path["agent_id"]
     if call.engine.get_agent(agent_id) is None:
-        raise Fail("You do not own the agent.", EXCEPTION, data=None)
+        raise failed(AssertionError("Agent not found."))
     session = call.engine.get_agent_session(str(given["session_id"])) if given.get("session_id") else None
     if given.get("session_id") and session is None:
-        raise Fail("Session not found!", EXCEPTION, data=None)
+        raise failed(AssertionError("Session not found!"))
     asked = given.get("query") or given.get("question")
     question = completions.question_of(
         {**given, "query": str(asked) if isinstance(asked, int) else asked}, ""
@@ -147,8 +146,7 @@ def _frames(events: Iterator[Event], *, trace: bool) -> Generator[str, None, Non
 
 def _complete_as_openai(call: Call) -> Response:
     """``POST /agents_openai/{id}/chat/completions``: the last question in OpenAI's form."""
-    given = call.json()
-    check_required(given, "model", "messages")
+    given = call.required("model", "messages")
     if not given["messages"]:
         raise Fail("You must provide at least one message.")
     agent_id = _owned(call, "You don't own the agent {}")
@@ -235,6 +233,9 @@ def _owned(call: Call, denied: str) -> str:
 
 
 def _dsl(given: Row) -> Row:
+    if isinstance(given.get("dsl"), str):
+        with python_errors():
+            given = {"dsl": json.loads(given["dsl"])}
     try:
         return agents.dsl_of(given)
     except Fail as fail:

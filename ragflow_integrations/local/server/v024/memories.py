@@ -13,7 +13,7 @@ from ...problems import Missing
 from .. import memories, messages
 from ..call import Call, Routes
 from ..envelope import ARGUMENT, EXCEPTION, NOT_FOUND, SERVER, Fail
-from ..memories import check_required, done, split
+from ..memories import done, split
 from .paging import page_of
 
 __all__ = ["ROUTES"]
@@ -21,9 +21,14 @@ __all__ = ["ROUTES"]
 _PAGE_SIZE = 50
 
 
+def _create(call: Call) -> Response:
+    """``POST /memories``."""
+    return memories.created(call, EXCEPTION)
+
+
 def _update(call: Call) -> Response:
     """``PUT /memories/{id}``."""
-    old, new = memories.updated(call, memories.settings(call.json()))
+    old, new = memories.updated(call, memories.settings(call.json(), EXCEPTION))
     if old != new:
         return done(new)
     return done({key: value for key, value in new.items() if key != "owner_name"})
@@ -63,15 +68,14 @@ def _messages(call: Call) -> Response:
 
 def _add(call: Call) -> Response:
     """``POST /messages``: those memories that there are keep it, the others are an error all the same."""
-    given = call.json()
-    check_required(given, *messages.REQUIRED)
+    given = call.required(*messages.REQUIRED)
     ids = given["memory_id"]
     if not isinstance(ids, list | str) or not all(isinstance(each, str) for each in ids):
         raise Fail(f"`memory_id` should be a list of ids, got {ids!r}", EXCEPTION, data=None)
     found = messages.kept(call, given, list(ids), user_id="")
     unknown = [each for each in ids if each not in found]
     if unknown:
-        raise messages.failed(f"Memory {unknown} not found.")
+        raise messages.not_kept(f"Memory {unknown} not found.")
     return done(None, "All add to task.")
 
 
@@ -131,7 +135,7 @@ _PAGE = {"page": 1, "page_size": _PAGE_SIZE}
 _MEMORY = "/memories/{memory_id}"
 _MESSAGE = "/messages/{memory_id}:{message_id}"
 ROUTES: Routes = {
-    "/memories": {"POST": memories.create, "GET": _list},
+    "/memories": {"POST": _create, "GET": _list},
     _MEMORY: {"GET": _messages, "PUT": _update, "DELETE": _delete},
     f"{_MEMORY}/config": {"GET": memories.config},
     "/messages": {"POST": _add, "GET": _recent},

@@ -11,7 +11,7 @@ from ...models import UnknownModel
 from ...problems import DifferentEmbedders
 from .. import dify
 from ..call import Call, Page, Routes
-from ..envelope import ARGUMENT, EXCEPTION, JSON, NOT_FOUND, Fail, answered
+from ..envelope import EXCEPTION, JSON, NOT_FOUND, Fail, answered
 from ..retrieval import NOTHING, found, query_of, whole
 from .unknown_models import no_reranker
 
@@ -44,10 +44,7 @@ def retrieve(call: Call) -> Response:
 
 def ask_for_dify(call: Call) -> Response:
     """``POST /dify/retrieval``: what is missing is told with HTTP 200; foreign datasets do not exist."""
-    given = call.json()
-    missing = [name for name in ("knowledge_id", "query") if name not in given]
-    if missing:
-        raise Fail(f"required argument are missing: {','.join(missing)}; ", ARGUMENT, data=None)
+    given = call.required("knowledge_id", "query")
     if call.engine.get_dataset(str(given["knowledge_id"])) is None:
         raise Fail("Knowledgebase not found!", NOT_FOUND, status=404)
     records = [
