@@ -289,7 +289,7 @@ def _check_name(db: apsw.Connection, entry: Row, folder_id: str, name: str) -> N
     if entry["type"] != FOLDER and len(suffixes) > 1:
         raise Refused("The extension of file can't be changed")
     taken = _in_folder(db, folder_id, name)
-    if taken is not None and taken["id"] != entry["id"]:
+    if taken is not None and (taken["id"] != entry["id"] or name == entry["name"]):
         raise Refused("Duplicated file name in the same folder.")
 
 

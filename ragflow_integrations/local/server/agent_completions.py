@@ -16,12 +16,24 @@ from typing import Any
 from starlette.responses import Response
 
 from ..agent import Event, Question
-from ..problems import Problem
+from ..problems import Missing, Problem
 from ..tenant.agents import AgentRun
 from ..tokens import count_tokens
 from .agents import as_id, not_runnable
 from .call import Call, Routes
-from .envelope import ARGUMENT, DATA, EXCEPTION, JSON, OPERATING, SERVER, Fail, answered, not_there_yet
+from .envelope import (
+    ARGUMENT,
+    DATA,
+    EXCEPTION,
+    JSON,
+    OPERATING,
+    SERVER,
+    Fail,
+    answered,
+    failed,
+    not_there_yet,
+    python_errors,
+)
 from .sse import EventStream, frame
 
 __all__ = [
@@ -81,6 +93,8 @@ def _completed(call: Call, given: Row) -> Response:
 def question_of(given: Row, user_id: str) -> Question:
     """What the user says; ``user_id`` is whose turn it is if nobody is named."""
     query = given.get("query") or given.get("question") or ""
+    if isinstance(query, int | float):
+        raise failed(TypeError(f"'{type(query).__name__}' object is not subscriptable"))
     if not isinstance(query, str | dict):
         raise Fail(f"`query` should be a string, got {query!r}", EXCEPTION, data=None)
     fields = given.get("inputs") or {}
@@ -184,9 +198,9 @@ def _session(call: Call, agent_id: str, given: Row) -> Row | None:
         return None
     if not isinstance(given["session_id"], str):
         raise Fail("Session not found!")
-    _check_access(call, agent_id, "Only authorized users can access this agent session.")
     session = call.engine.get_agent_session(given["session_id"])
-    if session is None:
+    if session is None:  # perhaps another tenant's
+        _check_access(call, agent_id, "Only authorized users can access this agent session.")
         raise Fail("Session not found!")
     if session["dialog_id"] != agent_id:
         raise Fail("Session does not belong to the requested agent.", OPERATING, data=False)
@@ -213,7 +227,6 @@ def _as_openai(call: Call, agent_id: str, given: Row) -> Response:
     if not messages:
         raise Fail("You must provide at least one message.")
     question = last_question(messages)
-    _check_access(call, agent_id, "Make sure you have permission to access the agent.")
     completion = openai_run(call, agent_id, question, given)
     if given.get("stream"):
         return EventStream(openai_stream(completion, _chunk))
@@ -221,25 +234,37 @@ def _as_openai(call: Call, agent_id: str, given: Row) -> Response:
 
 
 def last_question(messages: Any) -> str:
-    """The text of the user's last message; ``Fail`` 102 if these are no messages."""
-    if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
-        raise Fail("messages must be an array of objects.")
-    asked = [each.get("content") for each in messages if each.get("role") == "user"]
-    if asked and not isinstance(asked[-1], str):
+    """The text of the user's last message; ``Fail`` 100 if these are no messages, 102 if it is no text."""
+    with python_errors():
+        asked = next((each.get("content") for each in reversed(messages) if each.get("role") == "user"), "")
+    if not isinstance(asked, str | None):
         raise Fail("messages[].content must be a string.")
-    return str(asked[-1]) if asked else ""
+    return asked or ""
 
 
 def openai_run(call: Call, agent_id: str, question: str, given: Row) -> OpenAI:
-    """Ask an agent in the session that a request in OpenAI's form names in one of three ways, or in a new one."""
-    named = given.get("session_id") or given.get("id") or (given.get("metadata") or {}).get("id") or ""
-    session = call.engine.get_agent_session(named) if named else None
+    """Ask an agent in the session that a request in OpenAI's form names in one of three ways, or in a new one.
+
+    That there is no such agent or session is what it answers.
+    """
+    with python_errors():
+        named = given.get("session_id") or given.get("id") or given.get("metadata", {}).get("id") or ""
+    session = call.engine.get_agent_session(str(named)) if named else None
+    identifier = str(named) or str(uuid.uuid4())
     if named and (session is None or session["dialog_id"] != agent_id):
-        raise Fail("Session not found!")
+        return OpenAI(identifier, agent_id, question, AgentRun("", _failing("Session not found!")))
+    if call.engine.get_agent(str(agent_id)) is None:
+        return OpenAI(identifier, agent_id, question, AgentRun("", _failing("Agent not found.")))
     asked = question_of({**given, "query": question}, "")
     with not_runnable():
         run = call.engine.ask_agent(agent_id, asked, session=session)
-    return OpenAI(named or str(uuid.uuid4()), agent_id, question, run)
+    return OpenAI(identifier, agent_id, question, run)
+
+
+def _failing(why: str) -> Iterator[Event]:
+    """The events of a turn that cannot begin."""
+    raise Missing(why)
+    yield  # what makes it a generator
 
 
 def openai_whole(completion: OpenAI) -> Row:

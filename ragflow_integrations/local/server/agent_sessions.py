@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from .agents import accessible, as_id, check_column, not_runnable
 from .call import Call, Routes, without_repeats
-from .envelope import EXCEPTION, JSON, Fail, answered, succeeded
+from .envelope import JSON, Fail, answered, python_errors, succeeded
 
 __all__ = ["ROUTES", "delete_those", "filters_of", "shown"]
 
@@ -123,10 +123,8 @@ def _time(call: Call, name: str, of_a_day: str) -> int | None:
     given = call.query.get(name)
     if not given:
         return None
-    try:
+    with python_errors():
         when = datetime.fromisoformat(given + of_a_day if len(given) == 10 else given)
-    except ValueError:
-        raise Fail(f"`{name}` should be a date, got {given!r}", EXCEPTION, data=None) from None
     return int(when.timestamp() * 1000)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ..problems import Missing
 from .call import MAX_IDS, Call, Routes, accepts
 from .documents import check_length
-from .envelope import ARGUMENT, DATA, Fail, answered, succeeded
+from .envelope import ARGUMENT, DATA, Fail, answered, python_errors, succeeded
 from .media import typed
 from .parser_config import Strict
 from .uploads import parts
@@ -71,14 +71,15 @@ class ListFiles(BaseModel):
 @accepts(body=CreateFolder)
 def add(call: Call) -> Response:
     """``POST /files``: files of a form, each part named ``file``; or a new folder."""
-    if call.form is None:
+    if "multipart/form-data" not in (call.content_type or ""):
         return _create(call)
     found = parts(call)
     if not found:
         raise Fail("No file part!", ARGUMENT)
     if not all(name for name, _ in found):
         raise Fail("No file selected!", ARGUMENT)
-    folder = _folder(call, str(call.form.get("parent_id") or ""), "Can't find this folder!")
+    wanted = str(call.form.get("parent_id") or "") if call.form is not None else ""
+    folder = _folder(call, wanted, "Can't find this folder!")
     return answered([new_file(call, folder, name, file) for name, file in found])
 
 
@@ -144,11 +145,13 @@ def delete(call: Call) -> Response:
 def move(call: Call) -> Response:
     """``POST /files/move``: into another folder, or under another name, or both."""
     wanted = validated(MoveFiles, call.strict_json())
-    for each in wanted.src_file_ids:
-        entry(call, each, "File or folder not found!")
+    ids = wanted.src_file_ids
+    none_there = not any(call.engine.get_file(each) or call.engine.is_foreign_file(each) for each in ids)
+    for each in ids:
+        entry(call, each, "Source files not found!" if none_there else "File or folder not found!")
     if wanted.dest_file_id:
         entry(call, wanted.dest_file_id, "Parent folder not found!")
-    call.engine.move_files(wanted.src_file_ids, wanted.dest_file_id, wanted.new_name)
+    call.engine.move_files(ids, wanted.dest_file_id, wanted.new_name)
     return answered(True)
 
 
@@ -156,9 +159,9 @@ def rename(call: Call) -> Response:
     """``POST /file/rename``: ``file_id`` and its new ``name``."""
     given = call.json()
     identifier, name = given.get("file_id"), given.get("name")
-    if not isinstance(identifier, str) or not isinstance(name, str) or not name.strip():
-        raise Fail("`file_id` and `name` should be texts")
-    entry(call, identifier, "Source files not found!")
+    entry(call, str(identifier), "Source files not found!")
+    if not isinstance(name, str) or not name.strip():
+        raise Fail(f"`name` should be a text, got {name!r}")
     check_length(name)
     call.engine.move_files([identifier], None, name)
     return succeeded(True)
@@ -176,19 +179,15 @@ def link(call: Call) -> Response:
 
 def linked(call: Call, given: Row, code: int, *, replace: bool) -> list[Row]:
     """Link the body's ``file_ids`` to its ``kb_ids``; ``Fail`` with this code if one of them is not there."""
-    for name in ("file_ids", "kb_ids"):
-        if not isinstance(given[name], list) or not all(isinstance(each, str) for each in given[name]):
-            raise Fail(f"`{name}` should be a list of ids", ARGUMENT)
-        if len(given[name]) > MAX_IDS:
-            raise Fail(f"{name} must contain at most {MAX_IDS} IDs", ARGUMENT)
-    for each in given["file_ids"]:
+    file_ids, dataset_ids = _listed(given, "file_ids"), _listed(given, "kb_ids")
+    for each in file_ids:
         entry(call, each, "File not found!", code)
-    for each in given["kb_ids"]:
+    for each in dataset_ids:
         if call.engine.get_dataset(each) is None:
             raise Fail(
                 _NO_ACCESS if call.engine.is_foreign_dataset(each) else "Can't find this dataset!", code
             )
-    return call.engine.link_files(given["file_ids"], given["kb_ids"], replace=replace)
+    return call.engine.link_files(file_ids, dataset_ids, replace=replace)
 
 
 def entry(call: Call, identifier: str, message: str, code: int = DATA) -> Row:
@@ -215,6 +214,15 @@ def _create(call: Call) -> Response:
     folder = _folder(call, wanted.parent_id, "Parent Folder Doesn't Exist!")
     kind = "folder" if (wanted.type or "").lower() == "folder" else "virtual"
     return answered(made(call.engine.create_folder(folder, wanted.name, kind)))
+
+
+def _listed(given: Row, name: str) -> list[str]:
+    """Ids of a body; what is no text is nobody's id."""
+    with python_errors():
+        ids = [str(each) for each in given[name]]
+    if len(ids) > MAX_IDS:
+        raise Fail(f"{name} must contain at most {MAX_IDS} IDs", ARGUMENT)
+    return ids
 
 
 def _folder(call: Call, identifier: str | None, message: str) -> str:

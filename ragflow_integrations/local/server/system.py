@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from ..fields import dated, iso
 from .call import Call, Routes
 from .datasets import NICKNAME
-from .envelope import JSON, answered, succeeded
+from .envelope import JSON, Fail, answered, succeeded
 
 __all__ = [
     "OPEN_ROUTES",
@@ -108,6 +108,8 @@ def tenants(call: Call) -> Response:
 
 def models(call: Call) -> Response:
     """``GET /models``: the engine's own models, or those of a ``type``."""
+    if (call.query.get("owner_tenant_id") or call.engine.tenant_id) != call.engine.tenant_id:
+        raise Fail("Permission denied")
     listed = [_listed_model(call, *each) for each in call.engine.default_models().items()]
     wanted = call.query.get("type")
     return answered([each for each in listed if not wanted or wanted.lower() in each["model_type"]])

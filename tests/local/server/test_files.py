@@ -44,7 +44,7 @@ async def test_from_upload_to_document(api: Api) -> None:
         ("GET", "/file/parent_folder", None, 102, "`file_id` query parameter is required"),
         ("POST", "/files/link-to-datasets", {}, 101, "required argument are missing: file_ids,kb_ids; "),
         ("POST", "/files/link-to-datasets", {"file_ids": ["z"], "kb_ids": []}, 102, "File not found!"),
-        ("POST", "/files/move", {"src_file_ids": ["z"], "new_name": "n"}, 102, "File or folder not found!"),
+        ("POST", "/files/move", {"src_file_ids": ["z"], "new_name": "n"}, 102, "Source files not found!"),
         ("POST", "/file/rename", {"file_id": "z", "name": "n"}, 102, "Source files not found!"),
     ],
 )

@@ -64,8 +64,8 @@ def _list(call: Call) -> Response:
 
 def _update(call: Call) -> Response:
     """``PUT /agents/{id}``: titles may be there twice."""
-    agent = agents.owned(call, _DENIED)
     given = {key: value for key, value in call.json().items() if value is not None}
+    agent = agents.owned(call, _DENIED)
     if "dsl" in given:
         given["dsl"] = _dsl(given)
     title = agents.title_of(given)
@@ -101,11 +101,12 @@ def _list_sessions(call: Call) -> Response:
 
 def _delete_sessions(call: Call) -> Response:
     """``DELETE /agents/{id}/sessions``: without ids all of them."""
+    given = call.json()
     agent_id = _owned(call, "You don't own the agent {}")
     there = call.engine.agent_session_ids(agent_id)
     if not there:
         raise Fail(f"Agent {agent_id} has no sessions")
-    return agent_sessions.delete_those(call, agent_id, call.json().get("ids") or there)
+    return agent_sessions.delete_those(call, agent_id, given.get("ids") or there)
 
 
 def _complete(call: Call) -> Response:
@@ -150,9 +151,11 @@ def _complete_as_openai(call: Call) -> Response:
     if not given["messages"]:
         raise Fail("You must provide at least one message.")
     agent_id = _owned(call, "You don't own the agent {}")
-    question = completions.last_question(given["messages"])
-    if not any(each.get("role") in ("user", "assistant") for each in given["messages"]):
+    with python_errors():
+        said = [each["content"] for each in given["messages"] if each["role"] in ("user", "assistant")]
+    if not said:
         return JSON(_no_messages(agent_id, str(given["model"])))
+    question = completions.last_question(given["messages"])
     completion = completions.openai_run(call, agent_id, question, given)
     if given.get("stream"):
         return EventStream(completions.openai_stream(completion, _chunk))

@@ -12,13 +12,14 @@ from ...memory.messages import Search
 from ...problems import Missing
 from .. import memories, messages
 from ..call import Call, Routes
-from ..envelope import ARGUMENT, EXCEPTION, NOT_FOUND, SERVER, Fail
+from ..envelope import ARGUMENT, EXCEPTION, NOT_FOUND, SERVER, Fail, python_errors
 from ..memories import done, split
 from .paging import page_of
 
 __all__ = ["ROUTES"]
 
 _PAGE_SIZE = 50
+_MOST = 10_000  # messages at a time; v0.24 itself has no limit
 
 
 def _create(call: Call) -> Response:
@@ -69,10 +70,9 @@ def _messages(call: Call) -> Response:
 def _add(call: Call) -> Response:
     """``POST /messages``: those memories that there are keep it, the others are an error all the same."""
     given = call.required(*messages.REQUIRED)
-    ids = given["memory_id"]
-    if not isinstance(ids, list | str) or not all(isinstance(each, str) for each in ids):
-        raise Fail(f"`memory_id` should be a list of ids, got {ids!r}", EXCEPTION, data=None)
-    found = messages.kept(call, given, list(ids), user_id="")
+    with python_errors():
+        ids = list(given["memory_id"])  # of a text each letter, as there
+    found = messages.kept(call, given, [each for each in ids if isinstance(each, str)], user_id="")
     unknown = [each for each in ids if each not in found]
     if unknown:
         raise messages.not_kept(f"Memory {unknown} not found.")
@@ -86,20 +86,19 @@ def _search(call: Call) -> Response:
         raise Fail(f"{', '.join(empty)} can't be empty.", ARGUMENT)
     threshold = messages.number(float, call, "similarity_threshold", 0.2)
     weight = messages.number(float, call, "keywords_similarity_weight", 0.7)
-    top_n = int(messages.number(int, call, "top_n", 5))
-    query = Search(call.query["query"], split(_ids(call)), threshold, weight, max(top_n, 0))
+    query = Search(call.query["query"], split(_ids(call)), threshold, weight, _count(call, "top_n", 5))
     return done(call.engine.search_messages(query, **messages.narrowing(call)))
 
 
 def _recent(call: Call) -> Response:
     """``GET /messages``: unknown memories alone are an error."""
     ids = _ids(call)
-    limit = int(messages.number(int, call, "limit", 10))
+    limit = _count(call, "limit", 10)
     if not ids:
         raise Fail("memory_ids is required.", ARGUMENT)
     if not call.engine.list_memories(page=1, page_size=1, ids=split(ids))[1]:
         raise Fail(f"none of these memories is yours: {', '.join(ids)}", EXCEPTION, data=None)
-    return done(call.engine.recent_messages(split(ids), limit=max(limit, 0), **messages.narrowing(call)))
+    return done(call.engine.recent_messages(split(ids), limit=limit, **messages.narrowing(call)))
 
 
 def _forget(call: Call) -> Response:
@@ -114,6 +113,14 @@ def _forget(call: Call) -> Response:
 def _set_status(call: Call) -> Response:
     """``PUT /messages/{memory}:{message}``."""
     return messages.switch(call, EXCEPTION)
+
+
+def _count(call: Call, name: str, default: int) -> int:
+    """How many messages are asked for, within reason; ``Fail`` 100 for less than none."""
+    asked = int(messages.number(int, call, name, default))
+    if asked < 0:
+        raise Fail(f"`{name}` should be 0 or more, got {asked}", EXCEPTION, data=None)
+    return min(asked, _MOST)
 
 
 def _ids(call: Call) -> list[str]:
