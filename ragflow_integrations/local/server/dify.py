@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ..engine import Retrieval
 from .call import Call, Routes
-from .envelope import ARGUMENT, AUTHENTICATION, JSON, NOT_FOUND, Fail, Raised, succeeded
+from .envelope import ARGUMENT, AUTHENTICATION, JSON, NOT_FOUND, SERVER, Fail, Raised, succeeded
 from .metadata import filter_of
 from .retrieval import check_graph
 
@@ -52,7 +52,10 @@ def records(call: Call, given: Row) -> list[Row]:
     identifier = str(given["knowledge_id"])
     condition, document_ids = given.get("metadata_condition"), None
     if condition:
-        document_ids = call.engine.documents_fitting([identifier], filter_of(condition))
+        try:
+            document_ids = call.engine.documents_fitting([identifier], filter_of(condition))
+        except Fail as fail:
+            raise Fail(str(fail), SERVER, status=500) from None
     found = call.engine.retrieve(
         Retrieval(
             question=str(given["query"]).strip(),

@@ -26,7 +26,7 @@ BROWSER = "400 Bad Request: The browser (or proxy) sent a request that this serv
 
 
 class Odd:
-    """Requests to an application that wants a key; ``AGENT`` and ``MEMORY`` in a path stand for such ids."""
+    """Requests to an application that wants a key; ``AGENT`` and ``MEMORY`` stand for such ids."""
 
     def __init__(self, engine: Engine, version: str) -> None:
         transport = httpx.ASGITransport(build_app(engine, api_version=version))
@@ -36,10 +36,10 @@ class Odd:
 
     async def __call__(self, method: str, path: str, body: Any = None, key: str | None = KEY) -> Answer:
         """HTTP status, code and message of the answer; a text is sent as it is."""
-        for name, identifier in self.ids.items():
-            path = path.replace(name, identifier)
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         content = body if isinstance(body, str) else json.dumps(body)
+        for name, identifier in self.ids.items():
+            path, content = path.replace(name, identifier), content.replace(name, identifier)
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         path = path if path.startswith("/v1/") else f"/api/v1{path}"
@@ -116,6 +116,30 @@ SAID = {
         ("GET", "/messages/search", None, 0, True),
         ("DELETE", "/messages/MEMORY:-1", None, 0, True),
         ("PUT", f"/messages/MEMORY:{'9' * 30}", {"status": True}, 0, True),
+        (
+            "POST",
+            "/agents/chat/completions",
+            {"agent_id": "AGENT", "query": 5},
+            100,
+            "TypeError(\"'int' object is not subscriptable\")",
+        ),
+        (
+            "POST",
+            "/agents_openai/AGENT/chat/completions",
+            {"messages": 5},
+            100,
+            "TypeError(\"'int' object is not reversible\")",
+        ),
+        ("POST", "/files/move", {"src_file_ids": ["none"], "new_name": "x"}, 102, "Source files not found!"),
+        ("POST", "/files/link-to-datasets", {"file_ids": [1], "kb_ids": []}, 102, "File not found!"),
+        (
+            "POST",
+            "/files/link-to-datasets",
+            {"file_ids": [], "kb_ids": None},
+            100,
+            "TypeError(\"'NoneType' object is not iterable\")",
+        ),
+        ("GET", "/models?owner_tenant_id=none", None, 102, "Permission denied"),
     ],
     "0.24": [
         ("POST", "/agents", {"title": 5, "dsl": {}}, 100, NO_TEXT.format("int")),
@@ -138,6 +162,31 @@ SAID = {
         ),
         ("PUT", "/memories/none", {"name": 5}, 100, "Memory name should be a string, got 5."),
         ("DELETE", "/messages/MEMORY:-1", None, 0, True),
+        ("GET", "/messages?memory_id=MEMORY&limit=-1", None, 100, "`limit` should be 0 or more, got -1"),
+        ("GET", f"/messages?memory_id=MEMORY&limit={'9' * 30}", None, 0, True),
+        (
+            "POST",
+            "/messages",
+            {**dict.fromkeys(MESSAGE, "x"), "memory_id": [1]},
+            500,
+            "Some messages failed to add. Detail:Memory [1] not found.",
+        ),
+        ("PUT", "/agents/none", "[]", 100, f"TypeError('{NO_OBJECT}')"),
+        ("DELETE", "/agents/none/sessions", "[]", 100, f"TypeError('{NO_OBJECT}')"),
+        (
+            "POST",
+            "/agents_openai/AGENT/chat/completions",
+            {"model": "m", "messages": [{"content": "x"}]},
+            100,
+            "KeyError('role')",
+        ),
+        (
+            "POST",
+            "/dify/retrieval",
+            {"knowledge_id": "none", "query": "x", "retrieval_setting": {"top_k": "a"}},
+            100,
+            "ValueError(\"invalid literal for int() with base 10: 'a'\")",
+        ),
     ],
 }
 DIFY = {
@@ -184,3 +233,21 @@ async def test_keys_of_v024(odd: Odd) -> None:
         assert await odd("GET", "/memories", key=key) == memories, key
         body = {"knowledge_id": "x", "query": "x"}
         assert await odd("POST", "/dify/retrieval", body, key=key) == dify, key
+
+
+ASKED = [{"role": "user", "content": "x"}]
+
+
+@BOTH
+async def test_openais_form_answers_with_the_error(odd: Odd) -> None:
+    """That there is no such session, or in v0.27 no such agent, is the text of a completion."""
+    cases = [("AGENT", "none", "Session not found!")]
+    if odd.version == "0.27":
+        cases = [("AGENT", "", "Session not found!"), ("none", "", "Agent not found.")]
+    for agent, session, why in cases:
+        path = f"/api/v1/agents_openai/{odd.ids.get(agent, agent)}/chat/completions"
+        body = {"model": "m", "messages": ASKED, "session_id": session}
+        if agent == "AGENT":
+            body["id"] = "none"
+        answer = await odd.http.post(path, json=body, headers={"Authorization": f"Bearer {KEY}"})
+        assert answer.json()["choices"][0]["message"]["content"] == f"**ERROR**: {why}", agent

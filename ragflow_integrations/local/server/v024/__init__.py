@@ -30,6 +30,7 @@ from . import (
 __all__ = ["V024"]
 
 _DIFY = "/api/v1/dify/"
+_NO_HEADER = AttributeError("'NoneType' object has no attribute 'split'")
 
 
 def _key_in(header: str, path: str) -> str:
@@ -40,8 +41,7 @@ def _key_in(header: str, path: str) -> str:
     if _is_newer(path):
         raise _wrong_key(path)
     if path.startswith(_DIFY):
-        no_word = AttributeError("'NoneType' object has no attribute 'split'")
-        raise failed(IndexError("list index out of range") if words else no_word)
+        raise failed(IndexError("list index out of range") if words else _NO_HEADER)
     said = "Please check your authorization format." if words else "`Authorization` can't be empty"
     raise Fail(said, 0, data=False)
 
@@ -61,6 +61,8 @@ def _is_newer(path: str) -> bool:
 
 def _embed_key_in(header: str) -> str:
     words = header.split()
+    if not words:
+        raise failed(_NO_HEADER)
     if len(words) != 2:
         raise Fail('Authorization is not valid!"')
     return words[1]

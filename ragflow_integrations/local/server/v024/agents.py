@@ -113,11 +113,11 @@ def _complete(call: Call) -> Response:
     """``POST /agents/{id}/completions``: streams unless told otherwise."""
     given = call.json()
     agent_id = call.path["agent_id"]
-    if call.engine.get_agent(agent_id) is None:
-        raise failed(AssertionError("Agent not found."))
     session = call.engine.get_agent_session(str(given["session_id"])) if given.get("session_id") else None
     if given.get("session_id") and session is None:
         raise failed(AssertionError("Session not found!"))
+    if call.engine.get_agent(agent_id) is None:
+        raise failed(AssertionError("Agent not found."))
     asked = given.get("query") or given.get("question")
     question = completions.question_of(
         {**given, "query": str(asked) if isinstance(asked, int) else asked}, ""

@@ -11,7 +11,7 @@ from ...models import UnknownModel
 from ...problems import DifferentEmbedders
 from .. import dify
 from ..call import Call, Page, Routes
-from ..envelope import EXCEPTION, JSON, NOT_FOUND, Fail, answered
+from ..envelope import EXCEPTION, JSON, NOT_FOUND, Fail, answered, python_errors
 from ..retrieval import NOTHING, found, query_of, whole
 from .unknown_models import no_reranker
 
@@ -45,6 +45,9 @@ def retrieve(call: Call) -> Response:
 def ask_for_dify(call: Call) -> Response:
     """``POST /dify/retrieval``: what is missing is told with HTTP 200; foreign datasets do not exist."""
     given = call.required("knowledge_id", "query")
+    with python_errors():
+        settings = given.get("retrieval_setting", {})
+        float(settings.get("score_threshold", 0.0)), int(settings.get("top_k", 0))
     if call.engine.get_dataset(str(given["knowledge_id"])) is None:
         raise Fail("Knowledgebase not found!", NOT_FOUND, status=404)
     records = [
