@@ -158,8 +158,8 @@ def move(call: Call) -> Response:
 def rename(call: Call) -> Response:
     """``POST /file/rename``: ``file_id`` and its new ``name``."""
     given = call.json()
-    identifier, name = given.get("file_id"), given.get("name")
-    entry(call, str(identifier), "Source files not found!")
+    identifier, name = str(given.get("file_id")), given.get("name")
+    entry(call, identifier, "Source files not found!")
     if not isinstance(name, str) or not name.strip():
         raise Fail(f"`name` should be a text, got {name!r}")
     check_length(name)

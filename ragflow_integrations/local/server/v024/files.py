@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from ...problems import Problem
 from .. import files
+from ..agents import check_column
 from ..call import Call, Routes
 from ..documents import check_length
-from ..envelope import EXCEPTION, NOT_FOUND, Fail, succeeded
+from ..envelope import EXCEPTION, NOT_FOUND, Fail, failed, python_errors, succeeded
 from ..uploads import parts
 from .paging import page_of
 
@@ -22,6 +23,7 @@ Row = dict[str, Any]
 _BAD_REQUEST = 400
 _CONFLICT = 409
 _SORTABLE = ("create_time", "update_time", "name", "size", "type")
+_GONE = "File or Folder not found!"
 
 
 def upload(call: Call) -> Response:
@@ -56,8 +58,7 @@ def create(call: Call) -> Response:
 def list_(call: Call) -> Response:
     """``GET /file/list``: one page of a folder."""
     order = call.query.get("orderby", "create_time")
-    if order not in _SORTABLE:
-        raise Fail(f"`orderby` should be one of {', '.join(_SORTABLE)}, got {order!r}", EXCEPTION, data=None)
+    check_column("File", order, *_SORTABLE)
     folder = _folder(call, call.query.get("parent_id"), _missing("Folder not found!"))
     found, total = call.engine.list_files(
         folder,
@@ -86,10 +87,11 @@ def ancestors(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     """``POST /file/rm``: all of ``file_ids``, or nothing if one is not there."""
-    ids = _texts(call.json(), "file_ids")
+    ids = _ids(call.json(), "file_ids")
     for each in ids:
-        _known(call, each, "File or Folder not found!")
+        _known(call, each, _GONE)
     for each in ids:
+        _known(call, each, _GONE)  # not if it was named before
         call.engine.delete_file(each)
     return succeeded(True)
 
@@ -97,7 +99,7 @@ def delete(call: Call) -> Response:
 def rename(call: Call) -> Response:
     """``POST /file/rename``: ``file_id`` and its new ``name``."""
     given = call.json()
-    row = _known(call, _text(given, "file_id"), "File not found!")
+    row = _known(call, _id(given, "file_id"), "File not found!")
     name = _text(given, "name")
     check_length(name)
     suffixes = {PurePosixPath(each.lower()).suffix for each in (name, row["name"])}
@@ -117,15 +119,17 @@ def download(call: Call) -> Response:
     family = "image" if row["type"] == "visual" else "application"
     kind = f"{family}/{suffix}" if suffix.isalnum() and suffix.isascii() else "text/html; charset=utf-8"
     headers = {"Content-Type": kind, "X-Content-Type-Options": "nosniff"}
-    return Response(call.engine.read_file(row["id"]), headers=headers)
+    data = call.engine.read_file(row["id"])
+    if not data:
+        raise failed(AssertionError("please specify doc_id"))
+    return Response(data, headers=headers)
 
 
 def move(call: Call) -> Response:
     """``POST /file/mv``: ``src_file_ids`` into the folder ``dest_file_id``."""
     given = call.json()
-    ids, folder = _texts(given, "src_file_ids"), _text(given, "dest_file_id")
-    for each in ids:
-        _known(call, each, "File or Folder not found!")
+    ids, folder = _ids(given, "src_file_ids"), _id(given, "dest_file_id")
+    _check_all(call, ids)
     _known(call, folder, "Parent Folder not found!")
     call.engine.move_files(ids, folder, None)
     return succeeded(True)
@@ -134,9 +138,13 @@ def move(call: Call) -> Response:
 def convert(call: Call) -> Response:
     """``POST /file/convert``: ``file_ids`` become documents of ``kb_ids``, in place of those that they were."""
     given = call.json()
-    for name in ("kb_ids", "file_ids"):
-        _texts(given, name)
-    return succeeded(files.linked(call, given, NOT_FOUND, replace=True))
+    dataset_ids, ids = _ids(given, "kb_ids"), _ids(given, "file_ids")
+    _check_all(call, ids)
+    wanted = {"kb_ids": dataset_ids, "file_ids": ids}
+    try:
+        return succeeded(files.linked(call, wanted, NOT_FOUND, replace=True))
+    except Fail as fail:
+        raise Fail(str(fail), fail.body["code"], data=None) from None
 
 
 def _missing(message: str) -> Fail:
@@ -148,6 +156,13 @@ def _known(call: Call, identifier: str, message: str) -> Row:
     if row is None:
         raise _missing(message)
     return row
+
+
+def _check_all(call: Call, ids: list[str]) -> None:
+    """``Fail`` 100 that names the first id that is none."""
+    for each in ids:
+        if call.engine.get_file(each) is None:
+            raise failed(KeyError(each))
 
 
 def _asked(call: Call, message: str) -> Row:
@@ -167,17 +182,22 @@ def _folder(call: Call, identifier: Any, otherwise: Fail) -> str:
 
 
 def _text(given: Row, name: str) -> str:
-    value = given.get(name)
+    with python_errors():
+        value = given[name]
     if not isinstance(value, str) or not value:
         raise Fail(f"`{name}` should be a text, got {value!r}", EXCEPTION, data=None)
     return value
 
 
-def _texts(given: Row, name: str) -> list[str]:
-    value = given.get(name)
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise Fail(f"`{name}` should be a list of ids, got {value!r}", EXCEPTION, data=None)
-    return value
+def _id(given: Row, name: str) -> str:
+    """An id of a body; what is no text is nobody's."""
+    with python_errors():
+        return str(given[name])
+
+
+def _ids(given: Row, name: str) -> list[str]:
+    with python_errors():
+        return [str(each) for each in given[name]]
 
 
 ROUTES: Routes = {
