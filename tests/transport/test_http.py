@@ -85,7 +85,8 @@ def test_too_slow(run: Run, act: Run) -> None:
         with pytest.raises(
             RequestTimeoutError, match=rf"^{url} did not answer (GET|POST) /api/v1/datasets in time"
         ):
-            run(url, act, timeout=0.1)
+            run(url, act, timeout=0.2)
+        assert server.wait_for_ends()
         assert len(server.requests) == 1
 
 
