@@ -85,6 +85,7 @@ class BaseClient(ABC, Generic[Transport]):
     _guard: Guard | None
     _lock: threading.Lock
     _owner: bool
+    _has_own_transport: bool
 
     def __init__(
         self,
@@ -98,6 +99,7 @@ class BaseClient(ABC, Generic[Transport]):
         proxy: str | None = None,
         server_version: str | None = None,
         max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
+        transport: Transport | None = None,
     ) -> None:
         settings = resolve(
             api_key,
@@ -110,7 +112,11 @@ class BaseClient(ABC, Generic[Transport]):
             server_version=server_version,
             max_concurrency=max_concurrency,
         )
-        self._set_up(settings)
+        if transport is not None and settings.local_path is not None:
+            raise ConfigurationError(
+                f"transport: base_url={settings.base_url!r} is an engine in this process"
+            )
+        self._set_up(settings, transport=transport)
 
     @property
     def base_url(self) -> str:
@@ -194,6 +200,8 @@ class BaseClient(ABC, Generic[Transport]):
     def _as(self, kind: type[C]) -> C:
         if isinstance(self, kind):
             return self
+        if (self._root or self)._has_own_transport:
+            raise ConfigurationError(f"{self!r} has a transport of its own: give {kind.__name__} one, too")
         with self._lock:
             if self._twin is None:
                 self._twin = self._made(kind)
@@ -228,7 +236,12 @@ class BaseClient(ABC, Generic[Transport]):
         if self._owner and isinstance(self._twin, RAGFlow):
             self._twin.close()
 
-    def _set_up(self, settings: Settings, origin: BaseClient[Any] | None = None) -> None:
+    def _set_up(
+        self,
+        settings: Settings,
+        origin: BaseClient[Any] | None = None,
+        transport: Transport | None = None,
+    ) -> None:
         self._settings = settings
         self._owner = origin is None
         self._root = None
@@ -237,8 +250,9 @@ class BaseClient(ABC, Generic[Transport]):
         self._twin = origin
         self._app = None if origin is None else origin._app
         self._server = Server(settings) if origin is None else origin._server
+        self._has_own_transport = transport is not None
         if settings.local_path is None:
-            self._transport = self._http(settings)
+            self._transport = self._http(settings) if transport is None else transport
             return
         if self._app is None:
             from .transport.local import LocalApp
@@ -267,9 +281,12 @@ class BaseClient(ABC, Generic[Transport]):
     def __getstate__(self) -> dict[str, Any]:
         """Without the key, ``headers`` and ``proxy``, which may be secret, and without the connections.
 
-        What is unpickled takes its key from ``RAGFLOW_API_KEY``. An engine in memory is refused.
+        What is unpickled takes its key from ``RAGFLOW_API_KEY``. An engine in memory is refused, and so is a
+        client with a transport of its own.
         """
         settings = self._settings
+        if (self._root or self)._has_own_transport:
+            raise ConfigurationError(f"{self!r} has a transport of its own and cannot be pickled")
         if settings.local_path == ":memory:":
             raise ConfigurationError("an engine in memory cannot be pickled; give RAGFlow.local() a folder")
         return {

@@ -57,7 +57,9 @@ class AsyncRAGFlow(
     repeated safely, and for refused connections. At most ``max_concurrency`` (default 32) requests are under
     way per server and process, whoever makes them. ``server_version``, e.g. ``0.24.0``, is for a server that
     shall not be asked for it. ``headers``, ``verify`` (or a CA file) and ``proxy`` go to the HTTP library.
-    Raises ``ConfigurationError`` for a wrong or missing setting.
+    ``transport`` sends requests in another way: an object with the methods of ``AsyncTransport``; it is closed with
+    the client, and ``max_concurrency`` is then its own affair. Raises ``ConfigurationError`` for a wrong or
+    missing setting.
 
     Share one client freely; close it with ``aclose()`` or ``with`` when no call is under way any more.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -44,7 +45,20 @@ def place_of(kind: str, folder: Path) -> Iterator[Place]:
             yield Place(server.base_url, server.api_key)
 
 
-@pytest.fixture(params=["memory", "loopback"])
+# The twins say the same: what one does in this process the other does over HTTP.
+WAYS = {"place": {"async": "loopback", "sync": "memory"}, "library": {"async": "folder", "sync": "loopback"}}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    client = "async" if inspect.iscoroutinefunction(metafunc.function) else "sync"
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    for fixture, ways in WAYS.items():
+        if fixture in metafunc.fixturenames and fixture not in own:
+            scope = "session" if fixture == "library" else "function"
+            metafunc.parametrize(fixture, [ways[client]], indirect=True, scope=scope)
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty knowledge base, in this process or on loopback."""
     with place_of(request.param, tmp_path / "kb") as place:
@@ -58,7 +72,7 @@ def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]
         yield place
 
 
-@pytest.fixture(params=["folder", "loopback"], scope="session")
+@pytest.fixture(scope="session")
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A knowledge base that has ``FILES`` in its dataset "facts", for tests that leave it as it is."""
     with ExitStack() as stack:
