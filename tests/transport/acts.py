@@ -79,7 +79,7 @@ def python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         *arguments,
     ]
     root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
     # On a busy machine asyncio's debug mode also tells which step of a task took its time.
     slow = [line for line in done.stderr.splitlines(keepends=True) if not line.startswith("Executing <")]
     done.stderr = "".join(slow)
