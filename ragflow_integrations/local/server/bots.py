@@ -15,7 +15,7 @@ from ..conversation import Delta, Event, Final, Mark
 from ..fields import new_id
 from ..problems import Refused
 from .call import Call, Routes
-from .completions import Shown, Turn, failure, frames, question_of, spoken, whole
+from .completions import Shown, Turn, failure, frames, has_web_search, question_of, spoken, whole
 from .envelope import DATA, Fail, answered, failed
 from .sse import EventStream, frame
 
@@ -41,7 +41,7 @@ def info(call: Call) -> Response:
     """``GET /chatbots/{id}/info``."""
     chat = _owned(call)
     config = chat["prompt_config"]
-    web_search = bool(str(config.get("tavily_api_key") or "").strip())
+    web_search = has_web_search(config)
     shown = {"title": chat["name"], "avatar": chat["icon"], "prologue": config.get("prologue", "")}
     web = {"has_tavily_key": web_search, "has_web_search_provider": web_search}
     return answered({**shown, **web, "llm_id": chat["llm_id"]})

@@ -30,6 +30,7 @@ __all__ = [
     "failure",
     "flat",
     "frames",
+    "has_web_search",
     "mindmap",
     "question_of",
     "read",
@@ -44,21 +45,11 @@ Shown = Callable[[Row], Row]
 
 _log = logging.getLogger(__name__)
 
-_NOT_HERE = ("files", "internet")
 _OWN = {  # what is no variable of the prompt
-    *(
-        "chat_id",
-        "session_id",
-        "conversation_id",
-        "messages",
-        "question",
-        "llm_id",
-        "stream",
-        "legacy",
-        "quote",
-    ),
-    *("pass_all_history_messages", "pass_all_history", "store_history_messages", "store_history", "doc_ids"),
-    *("reference_metadata", "include_metadata", "metadata_fields", *_NOT_HERE, *GENERATION, "reasoning"),
+    *("chat_id", "session_id", "conversation_id", "messages", "question", "llm_id", "stream", "legacy"),
+    *("pass_all_history_messages", "pass_all_history", "store_history_messages", "store_history"),
+    *("quote", "doc_ids", "reference_metadata", "include_metadata", "metadata_fields"),
+    *("files", "internet", "reasoning", *GENERATION),
 }
 _DIRECT: Row = {  # what answers where no chat is named
     "dataset_ids": [],
@@ -104,8 +95,8 @@ def complete(call: Call) -> Response:
     if not keeps and not replaces:
         raise Fail("`pass_all_history_messages` must be true when `store_history_messages` is false.")
     chat, session = _conversation(call, given)
-    _check_supported(call, given)
     direct = chat or _DIRECT
+    _check_supported(call, given, direct["prompt_config"])
     earlier = messages[:-1] if replaces or chat is None else spoken(session["messages"] if session else [])
     question = question_of(given, direct, [*earlier, messages[-1]])
     call.engine.check_answerable(direct, given.get("llm_id"))
@@ -320,11 +311,17 @@ def _conversation(call: Call, given: Row) -> tuple[Row | None, Row | None]:
     return chat, sessions.owned(call, chat, session_id) if session_id else None
 
 
-def _check_supported(call: Call, given: Row) -> None:
+def has_web_search(config: Row) -> bool:
+    """Whether a chat's ``prompt_config`` has a key for searches of the web."""
+    return bool(str(config.get("tavily_api_key") or "").strip())
+
+
+def _check_supported(call: Call, given: Row, config: Row) -> None:
     chats.check_llm(call, given.get("llm_id"), EXCEPTION, data=None)
-    for name in _NOT_HERE:
-        if given.get(name):
-            raise not_there_yet(f"`{name}` in completions")
+    if given.get("files"):
+        raise not_there_yet("`files` in completions")
+    if given.get("internet") and has_web_search(config):  # without, RAGFlow passes over it as well
+        raise not_there_yet("`internet` in completions")
     if str(given.get("reasoning") or "0").strip() not in ("0", "False"):
         raise not_there_yet("`reasoning` in completions")
     if given.get("metadata_condition"):

@@ -71,6 +71,7 @@ V027: list[Case] = [
     ("POST", "/chat/completions", {**ASK, "chat_id": ["x"]}, 109, "no authorization"),
     ("POST", "/chat/completions", {**ASK, "chat_id": 10**30}, 109, "no authorization"),
     ("POST", "/chat/completions", {**ASK, "question": 1, "chat_id": "{chat}"}, 100, None),
+    ("POST", "/chat/completions", {**ASK, "internet": True, "chat_id": "{chat}"}, 0, "success"),
     (
         "POST",
         "/chat/completions",

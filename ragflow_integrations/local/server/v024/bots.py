@@ -9,6 +9,7 @@ from starlette.responses import Response
 from .. import searchbots
 from ..bots import asked, check_question, opened, session_of
 from ..call import Call, Routes
+from ..completions import has_web_search
 from ..envelope import EXCEPTION, Fail, answered
 from ..searchbots import ask
 from ..sse import EventStream
@@ -26,7 +27,7 @@ def info(call: Call) -> Response:
     chat = owned(call, f"Can't find dialog by ID: {call.path['chat_id']}")
     config = chat["prompt_config"]
     shown_of = {"title": chat["name"], "avatar": chat["icon"], "prologue": config.get("prologue", "")}
-    return answered({**shown_of, "has_tavily_key": bool(str(config.get("tavily_api_key") or "").strip())})
+    return answered({**shown_of, "has_tavily_key": has_web_search(config)})
 
 
 def complete(call: Call) -> Response:
