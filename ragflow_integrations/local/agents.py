@@ -83,7 +83,7 @@ def listed(db: apsw.Connection, tenant_id: str, **filters: Unpack[Filters]) -> t
     tests = {
         "tenant_id = ?": tenant_id,
         "id = ?": filters.get("id"),
-        "title = ? COLLATE NOCASE": filters.get("title"),
+        "title = ? COLLATE ANY_CASE": filters.get("title"),
         f"instr(lower(title || char(10) || ({tags})), lower(?))": words,
         "settings_json ->> 'canvas_category' IN": filters.get("categories") or None,
         "settings_json ->> 'canvas_type' = ?": filters.get("canvas_type") or None,
@@ -175,7 +175,7 @@ def _check_title(
     db: apsw.Connection, tenant_id: str, title: str, category: str, taken: str, besides: str = ""
 ) -> None:
     sql = (
-        "SELECT 1 FROM agent WHERE tenant_id = ? AND title = ? COLLATE NOCASE AND id <> ?"
+        "SELECT 1 FROM agent WHERE tenant_id = ? AND title = ? COLLATE ANY_CASE AND id <> ?"
         " AND settings_json ->> 'canvas_category' = ?"
     )
     if title and row(db, sql, (tenant_id, title, besides, category)) is not None:

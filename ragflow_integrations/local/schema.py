@@ -17,7 +17,7 @@ CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE dataset(
     id TEXT PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    name TEXT NOT NULL UNIQUE COLLATE ANY_CASE,
     settings_json TEXT NOT NULL,
     embedder TEXT NOT NULL,
     dimensions INTEGER NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE blob(sha256 TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE document(
     id TEXT PRIMARY KEY,
     dataset_id TEXT NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
-    name TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE ANY_CASE,
     location TEXT NOT NULL,
     suffix TEXT NOT NULL,
     type TEXT NOT NULL,
@@ -90,7 +90,7 @@ CREATE VIRTUAL TABLE term USING fts5(
 
 CREATE TABLE chat(
     id TEXT PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    name TEXT NOT NULL UNIQUE COLLATE ANY_CASE,
     dataset_ids_json TEXT NOT NULL,
     settings_json TEXT NOT NULL,
     create_time INTEGER NOT NULL,
@@ -122,7 +122,7 @@ CREATE TABLE token(
 CREATE TABLE new_dataset(
     id TEXT PRIMARY KEY,
     tenant_id TEXT NOT NULL,
-    name TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE ANY_CASE,
     settings_json TEXT NOT NULL,
     embedder TEXT NOT NULL,
     dimensions INTEGER NOT NULL,
@@ -145,7 +145,7 @@ ALTER TABLE new_dataset RENAME TO dataset;
 CREATE TABLE new_chat(
     id TEXT PRIMARY KEY,
     tenant_id TEXT NOT NULL,
-    name TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE ANY_CASE,
     dataset_ids_json TEXT NOT NULL,
     settings_json TEXT NOT NULL,
     create_time INTEGER NOT NULL,
@@ -165,7 +165,7 @@ _MEMORIES = """
 CREATE TABLE memory(
     id TEXT PRIMARY KEY,
     tenant_id TEXT NOT NULL,
-    name TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE ANY_CASE,
     settings_json TEXT NOT NULL,
     size INTEGER NOT NULL DEFAULT 0,
     embedder TEXT,
@@ -286,7 +286,7 @@ _SEARCHES = """
 CREATE TABLE search(
     id TEXT PRIMARY KEY,
     tenant_id TEXT NOT NULL,
-    name TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE ANY_CASE,
     settings_json TEXT NOT NULL,
     create_time INTEGER NOT NULL,
     update_time INTEGER NOT NULL,
@@ -310,7 +310,7 @@ CREATE TABLE file(
     id TEXT PRIMARY KEY,
     tenant_id TEXT NOT NULL,
     parent_id TEXT NOT NULL REFERENCES file(id),
-    name TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE ANY_CASE,
     type TEXT NOT NULL,
     location TEXT NOT NULL,
     size INTEGER NOT NULL,
@@ -346,9 +346,6 @@ CREATE TABLE item(
 CREATE INDEX item_in_order ON item(dataset_id, space, id);
 """
 
-# Names were compared without regard to case in ASCII's letters only: the order in their indexes is another one now.
-_ALL_LETTERS = "REINDEX NOCASE;"
-
 MIGRATIONS = (
     _FIRST,
     _TENANTS,
@@ -361,5 +358,4 @@ MIGRATIONS = (
     _CHUNK_EXTRAS,
     _FILES,
     _ITEMS,
-    _ALL_LETTERS,
 )

@@ -73,7 +73,7 @@ def listed(db: apsw.Connection, tenant_id: str, chat_id: str, **filters: Unpack[
         _OWNED: tenant_id,
         "embedded = ?": False,
         "id = ?": filters.get("id"),
-        "name = ? COLLATE NOCASE": filters.get("name"),
+        "name = ? COLLATE ANY_CASE": filters.get("name"),
         "user_id = ?": filters.get("user_id"),
     }
     found, _ = store.listed(db, "session", tests, filters, _ORDER)

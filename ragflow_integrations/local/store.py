@@ -19,7 +19,19 @@ from .fields import dumped
 from .problems import InUse, Missing, Refused
 from .schema import APPLICATION_ID, MIGRATIONS
 
-__all__ = ["MEMORY", "Paging", "Row", "Store", "conditions", "listed", "page_of", "row", "rows", "scalar"]
+__all__ = [
+    "MEMORY",
+    "Paging",
+    "Row",
+    "Store",
+    "conditions",
+    "define",
+    "listed",
+    "page_of",
+    "row",
+    "rows",
+    "scalar",
+]
 
 Row = dict[str, Any]
 MEMORY = ":memory:"
@@ -133,8 +145,7 @@ class Store:
             db = apsw.Connection(self._file)
             try:
                 db.set_busy_timeout(_BUSY_MS)
-                db.create_scalar_function("lower", _folded, 1, deterministic=True)
-                db.create_collation("NOCASE", _compared)
+                define(db)
                 self._refuse_foreign(db)
                 for statement in _SETTINGS:
                     list(
@@ -238,7 +249,7 @@ def listed(
         raise Refused(f"invalid orderby field: {paging['orderby']}; use one of {', '.join(sortable)}")
     where, bindings = conditions(tests)
     direction = "DESC" if paging["desc"] else "ASC"
-    case = " COLLATE NOCASE" if paging["orderby"] in _NAMES else ""
+    case = " COLLATE ANY_CASE" if paging["orderby"] in _NAMES else ""
     order = f"ORDER BY {paging['orderby']}{case} {direction}, rowid {direction}"
     cut = page_of(paging["page"], paging["page_size"])
     total = scalar(db, f"SELECT count(*) FROM {table}{where}", bindings)
@@ -264,13 +275,19 @@ def page_of(page: int, page_size: int) -> str:
     return f" LIMIT {min(int(page_size), _LAST)} OFFSET {offset}"
 
 
+def define(db: apsw.Connection) -> None:
+    """Give a connection what the schema and the queries need beside SQLite's own."""
+    db.create_scalar_function("lower", _folded, 1, deterministic=True)
+    db.create_collation("ANY_CASE", _compared)
+
+
 def _folded(*text: Any) -> str:
     """SQL's ``lower``, whose own knows the letters of ASCII only."""
     return str(text[0]).casefold()
 
 
 def _compared(left: str, right: str) -> int:
-    """SQL's ``NOCASE``, likewise: names that differ in case are one name, as on RAGFlow."""
+    """Names that differ in case are one name, as on RAGFlow; SQL's ``NOCASE`` knows ASCII's letters only."""
     if left == right:
         return 0
     left, right = left.casefold(), right.casefold()

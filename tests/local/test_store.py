@@ -15,7 +15,7 @@ import pytest
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.problems import Refused
 from ragflow_integrations.local.schema import APPLICATION_ID, MIGRATIONS
-from ragflow_integrations.local.store import Store, row, rows, scalar
+from ragflow_integrations.local.store import Store, define, row, rows, scalar
 
 
 @pytest.fixture
@@ -234,6 +234,7 @@ def test_a_full_disk_is_named(store: Store) -> None:
 def test_a_folder_of_the_first_schema_is_migrated(tmp_path: Path) -> None:
     """What was there before tenants keeps its ids, chunks and sessions, and belongs to the folder's owner."""
     with apsw.Connection(str(tmp_path / "knowledge.db")) as db:
+        define(db)
         db.execute(MIGRATIONS[0])
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("PRAGMA user_version = 1")
