@@ -1,4 +1,4 @@
-"""Where the scenarios run: on one local engine, in-process or on loopback, as each version, or on a real server.
+"""Where the scenarios run: on one local engine, in-process and on loopback, as each version, or on a real server.
 
 ``make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…`` runs them on that server, in datasets, chats and so on of
 their own, which are removed at the end in any case. What a server cannot do is reported, never passed over.
@@ -6,7 +6,6 @@ their own, which are removed at the end in any case. What a server cannot do is 
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
@@ -33,11 +32,13 @@ ON_A_REAL_SERVER = pytest.param(
         reason="no server given: make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…",
     ),
 )
-# Each client with both versions and in both ways, each version in both ways.
-LOCAL = {
-    "async": [("0.27", "in-process"), ("0.24", "loopback")],
-    "sync": [("0.27", "loopback"), ("0.24", "in-process")],
-}
+LOCAL = [(api_version, way) for api_version in ("0.27", "0.24") for way in ("in-process", "loopback")]
+# Only when it is asked for: whoever runs all tests may have a server of their own in these two variables.
+WHERE = (
+    [ON_A_REAL_SERVER]
+    if os.environ.get("RAGFLOW_TEST_LIVE")
+    else [pytest.param(local, id=" ".join(local)) for local in LOCAL]
+)
 
 OUTCOMES: dict[tuple[str, str], str] = {}
 """What came of each operation, by operation and column of the table."""
@@ -62,16 +63,7 @@ def _say(prompt: str) -> Iterator[str]:
     yield "2. What do they eat there?\n"
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """On a real server only when it is asked for: whoever runs all tests may have one in these two variables."""
-    if "server" in metafunc.fixturenames:
-        client = "async" if inspect.iscoroutinefunction(metafunc.function) else "sync"
-        local = [pytest.param(each, id=" ".join(each)) for each in LOCAL[client]]
-        where = [ON_A_REAL_SERVER] if os.environ.get("RAGFLOW_TEST_LIVE") else local
-        metafunc.parametrize("server", where, indirect=True, scope="session")
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", params=WHERE)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The server; what the scenarios leave behind on it is removed."""
     with ExitStack() as stack:
