@@ -139,7 +139,7 @@ def test_questions_about_something_else_find_nothing(
 
 
 def test_data_is_no_word() -> None:
-    """Millions of letters in a row cost neither seconds nor memory that stays."""
-    begun = time.perf_counter()
+    """Millions of letters in a row cost neither seconds of computing nor memory that stays."""
+    begun = time.thread_time()
     HashedEmbedder().embed(["ab" * 1_000_000])
-    assert time.perf_counter() - begun < 5
+    assert time.thread_time() - begun < 5

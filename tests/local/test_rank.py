@@ -137,9 +137,9 @@ def test_similarity(weight: float, expected: float) -> None:
 @pytest.mark.parametrize("question", ["是" * 20_000, "是" * 20_000 + "x"])
 def test_one_character_in_masses_takes_linear_time(question: str) -> None:
     """A question that repeats a filler's first character is not tried at each place to its end."""
-    begun = time.perf_counter()
+    begun = time.thread_time()
     analyse(question)
-    assert time.perf_counter() - begun < 5
+    assert time.thread_time() - begun < 5
 
 
 @pytest.mark.parametrize(

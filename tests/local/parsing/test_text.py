@@ -140,14 +140,14 @@ def test_html_tables() -> None:
 )
 def test_html_broken_pages_take_linear_time(page: str) -> None:
     """Unclosed and stray tags in masses neither fail nor take more than a few seconds."""
-    begun = time.perf_counter()
+    begun = time.thread_time()
     texts, _ = read_html(page)
     assert "x" in texts[0]
-    assert time.perf_counter() - begun < 5
+    assert time.thread_time() - begun < 5
 
 
 def test_unclosed_tables_in_markdown_take_linear_time() -> None:
     """Masses of tables that never end are plain text, and found to be so at once."""
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert "<table>" in read_markdown("<table>" * 20_000, re.compile("\n"))[0]
-    assert time.perf_counter() - begun < 5
+    assert time.thread_time() - begun < 5
