@@ -20,8 +20,8 @@ from tests.transport.raw_server import Connection, RawServer, http, serving
 
 CALLERS = 200
 AT_ONCE = 4
-ANSWER_TAKES = 0.02  # seconds, each after the other
-TIMEOUT = 1.0  # a quarter of what all answers take together
+ANSWER_TAKES = 0.04  # seconds, each after the other
+TIMEOUT = 2.0  # a quarter of what all answers take together
 MEMORY = 6 * 1024 * 1024
 OPTIONS: dict[str, Any] = {"timeout": TIMEOUT, "max_retries": 0, "max_concurrency": AT_ONCE}
 EMPTY = http({"code": 0, "data": [], "total_datasets": 0})
@@ -112,7 +112,7 @@ def silence(connection: Connection) -> None:
 def test_a_server_that_stands_still(kind: Callable[..., Any]) -> None:
     """Those under way time out; those behind them get their turn, or are told that it is busy; nothing is left."""
     with serving(silence) as (server, url), ThreadPoolExecutor(12) as threads:
-        client, limit = kind("key", url, **{**OPTIONS, "timeout": 0.2}), limit_of(url)
+        client, limit = kind("key", url, **{**OPTIONS, "timeout": 1}), limit_of(url)
 
         def call(_: int) -> Any:
             called = client.list_datasets()
@@ -121,6 +121,6 @@ def test_a_server_that_stands_still(kind: Callable[..., Any]) -> None:
         began = time.monotonic()
         errors = [each.exception() for each in [threads.submit(call, number) for number in range(12)]]
         assert {type(each) for each in errors} <= {RequestTimeoutError, BusyError}
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
         assert (limit.in_use, limit.waiting) == (0, 0)
         assert server.connections <= 12

@@ -64,7 +64,7 @@ def test_an_answer_that_dribbles(run: Run) -> None:
             RequestTimeoutError, match=r"GET /api/v1/datasets is answered too slowly: \d+ bytes in"
         ):
             run(url, listed, timeout=0.2)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         assert server.wait_for_ends()
 
 

@@ -67,7 +67,7 @@ def test_busy() -> None:
         BusyError, match=rf"^no request to {URL} could begin for 0.05 s, since 2 .* max_concurrency="
     ):
         limit.acquire(2, 0.05)
-    assert 0.05 <= time.monotonic() - began < 2
+    assert 0.05 <= time.monotonic() - began < 20
     assert (limit.in_use, limit.waiting) == (2, 0)
 
 

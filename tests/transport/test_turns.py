@@ -78,7 +78,7 @@ def sees(kind: type[Exception]) -> Callable[[Any], None]:
 )
 def test_a_stream_is_a_request_under_way(answer: Any, leave: Callable[[Any], Any]) -> None:
     """It counts until it ends, however it does: until then the next call waits, and then it has its turn."""
-    with serving(answer, EMPTY) as (_, url), sync_client(url, max_concurrency=1, timeout=0.1) as client:
+    with serving(answer, EMPTY) as (_, url), sync_client(url, max_concurrency=1, timeout=0.5) as client:
         stream = client.chat("c").ask("q", stream=True)
         with pytest.raises(BusyError, match=rf"^no request to {url} could begin for 0.1 s"):
             client.list_datasets()
@@ -133,7 +133,7 @@ async def see_it_break(stream: Any) -> None:
 async def test_an_async_stream_is_a_request_under_way(answer: Any, leave: Callable[[Any], Any]) -> None:
     """So it is in an event loop, where it may be cancelled too."""
     with serving(answer, EMPTY) as (_, url):
-        async with async_client(url, max_concurrency=1, timeout=0.1) as client:
+        async with async_client(url, max_concurrency=1, timeout=0.5) as client:
             stream = await client.chat("c").ask("q", stream=True)
             with pytest.raises(BusyError):
                 await client.list_datasets()
@@ -162,7 +162,7 @@ def test_a_failed_call_gives_its_turn_back(run: Run, act: Run, answer: Any) -> N
 
     with serving(None if answer == "refused" else answer) as (_, url):
         there = f"http://127.0.0.1:{free_port()}" if answer == "refused" else url
-        kinds = run(there, fail_often, max_concurrency=1, timeout=0.1, max_retries=0)
+        kinds = run(there, fail_often, max_concurrency=1, timeout=0.5, max_retries=0)
     assert BusyError not in kinds
 
 
@@ -195,10 +195,10 @@ def test_a_wrong_limit(value: Any) -> None:
 
 def test_clients_of_one_server_share_its_limit() -> None:
     """Another client, a twin, a derived or an unpickled one: none gets a turn of its own."""
-    with serving(endless, EMPTY) as (_, url), sync_client(url, max_concurrency=1, timeout=0.1) as client:
+    with serving(endless, EMPTY) as (_, url), sync_client(url, max_concurrency=1, timeout=0.5) as client:
         others = [
-            sync_client(url, max_concurrency=1, timeout=0.1),
-            client.with_options(timeout=0.2),
+            sync_client(url, max_concurrency=1, timeout=0.5),
+            client.with_options(timeout=0.6),
             client.as_async().as_sync(),
         ]
         with client.chat("c").ask("q", stream=True) as stream:
