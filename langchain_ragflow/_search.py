@@ -9,7 +9,13 @@ from langchain_core.documents import Document
 from pydantic import Field
 
 from ragflow_integrations import ChunkFields, DataSet, Retrieval
-from ragflow_integrations.adapting import Flow, ask, found_in_documents, matching_documents, together
+from ragflow_integrations.adapting import (
+    Flow,
+    ask,
+    found_in_documents,
+    matching_documents,
+    with_document_metadata,
+)
 
 from ._client import STRICT, Connected, for_call
 from ._convert import document
@@ -157,15 +163,7 @@ def with_metadata(
     searching = Searching(**clients, dataset_ids=[dataset.id], **fields)
     searching._server = asker._server  # it lives for one search only
     chunks = [*(yield from searching._found(question, searching, [dataset.id]))]
-    if not told:
-        yield from together(_completed(dataset, chunk) for chunk in chunks)
-    return chunks
-
-
-def _completed(dataset: DataSet, chunk: ChunkFields) -> Flow[None]:
-    """Give a chunk its document's metadata, which servers before v0.26 do not send with it."""
-    found = yield from ask(lambda _: dataset.list_documents(chunk.document_id))
-    chunk.document_metadata = found[0].meta_fields
+    return chunks if told else (yield from with_document_metadata(dataset, chunks))
 
 
 def _retrieved(question: str, search: Mapping[str, Any]) -> Flow[Retrieval[Any]]:

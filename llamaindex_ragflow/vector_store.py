@@ -35,6 +35,7 @@ from ragflow_integrations.adapting import (
     removed,
     together,
     versions,
+    with_document_metadata,
     written,
 )
 
@@ -251,10 +252,7 @@ class RAGFlowVectorStore(ConnectedComponent, BasePydanticVectorStore):
             chunks += yield from ask(lambda client: client.retrieve(question, **settings))
         else:
             chunks = yield from found_in_documents(question, confined, settings)
-        if not told:
-            there = yield from together(_completed(held, chunk) for chunk in chunks)
-            chunks = [chunk for chunk, is_there in zip(chunks, there, strict=True) if is_there]
-        return _result(chunks)
+        return _result(chunks if told else (yield from with_document_metadata(held, chunks)))
 
     def _confined(self, held: DataSet, query: VectorStoreQuery) -> Flow[list[str] | None]:
         """The documents to search, of ids and filter of a query; ``None``: all. An index asks for no ids by ``[]``."""
@@ -328,17 +326,6 @@ def _read(document: Document) -> Flow[BaseNode | None]:
     except NotFoundError:
         return None  # deleted meanwhile
     return restored(document.meta_fields, content.decode())
-
-
-def _completed(held: DataSet, chunk: ChunkFields) -> Flow[bool]:
-    """Give a chunk its document's metadata, which servers before v0.26 do not send; whether that is still there."""
-    try:
-        found = yield from ask(lambda _: held.list_documents(chunk.document_id))
-    except NotFoundError:
-        return False  # deleted meanwhile
-    for document in found:
-        chunk.document_metadata = document.meta_fields
-    return bool(found)
 
 
 def _result(chunks: Sequence[ChunkFields]) -> VectorStoreQueryResult:

@@ -30,7 +30,7 @@ from .iterating import aiter_documents, datasets, iter_documents
 from .keeping import listed, named, removed, versions, written
 from .records import Record, check_json, checked_metadata, checked_text, kept, mark, marks_of, record
 from .remembering import Turn, memories_as_dicts, memories_as_text, recalled, remembered, turns_of
-from .searching import found_in_documents
+from .searching import found_in_documents, with_document_metadata
 from .telling import (
     DocumentPage,
     Passage,
@@ -98,6 +98,7 @@ __all__ = [
     "turns_of",
     "uploaded",
     "versions",
+    "with_document_metadata",
     "work",
     "written",
 ]

@@ -23,6 +23,7 @@ from ragflow_integrations import (
     Scope,
 )
 from ragflow_integrations.testing import watched
+from tests.llamaindex.faults import preceded
 
 ODD = [
     Document(
@@ -345,3 +346,16 @@ def test_pickled(tmp_path: Path) -> None:
         copy.client.close()
     with RAGFlow.local() as client, pytest.raises(ConfigurationError):
         pickle.dumps(RAGFlowVectorStore(client=client, dataset_id="a"))
+
+
+def test_what_is_deleted_while_it_is_found() -> None:
+    """An older server is asked for the metadata afterwards: a document that is gone by then is not found."""
+    with RAGFlow.local(api_version="0.24") as client:
+        dataset = client.create_dataset("notes")
+        store = RAGFlowVectorStore(client=client, dataset_id=dataset.id)
+        store.add_documents(NOTES)
+        quick = preceded(client, "DataSet.list_documents", lambda: store.delete(["boats"]))
+        found = RAGFlowVectorStore(client=quick, dataset_id=dataset.id).similarity_search(
+            "lamps and boats", k=10
+        )
+        assert sorted(one.id or "" for one in found) == ["bills", "lamps"]
