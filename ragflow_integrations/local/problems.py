@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["DifferentEmbedders", "InUse", "Missing", "ModelFailed", "Problem", "Refused", "Taken"]
+from collections.abc import Iterator
+from typing import Never
+
+__all__ = ["DifferentEmbedders", "InUse", "Missing", "ModelFailed", "Problem", "Refused", "Taken", "failing"]
 
 
 class Problem(Exception):
@@ -31,3 +34,9 @@ class ModelFailed(Problem):
 
 class DifferentEmbedders(Refused):
     """Datasets whose vectors cannot be compared are to be searched together."""
+
+
+def failing(problem: Problem) -> Iterator[Never]:
+    """Events of an answer that cannot begin: reading the first raises ``problem``."""
+    raise problem
+    yield  # what makes it a generator

@@ -18,7 +18,7 @@ from .envelope import (
     EXCEPTION,
     OPERATING,
     Fail,
-    failed,
+    check_column,
     not_there_yet,
     python_errors,
     succeeded,
@@ -30,7 +30,6 @@ __all__ = [
     "accessible",
     "agent_fields",
     "as_id",
-    "check_column",
     "dsl_of",
     "not_runnable",
     "owned",
@@ -109,7 +108,7 @@ def list_(call: Call) -> Response:
     page = call.page()
     if set(owners) - {call.engine.tenant_id}:
         raise Fail("Only authorized owner_ids can be queried.", OPERATING, data=False)
-    check_column("UserCanvas", query.get("orderby", "create_time"), *_ORDER)
+    check_column("UserCanvas", query.get("orderby", "create_time"), _ORDER)
     of_agents: Row = {
         "categories": _several(call, "canvas_category"),
         "canvas_type": query.get("canvas_type"),
@@ -213,12 +212,6 @@ def owned(call: Call, denied: str) -> Row:
     if agent is None:
         raise Fail(denied, OPERATING, data=False)
     return agent
-
-
-def check_column(table: str, name: str, *columns: str) -> None:
-    """``Fail`` 100, in RAGFlow's words, unless a list can be sorted by the column ``name`` of its ``table``."""
-    if name not in columns:
-        raise failed(AttributeError(f"type object '{table}' has no attribute '{name}'"))
 
 
 @contextmanager

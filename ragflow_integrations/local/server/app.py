@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..problems import Problem
 from .auth import Gate, OpenGate
-from .call import Call, Handler
+from .call import Call, Handler, Query
 from .dialect import Dialect, names_first
 from .envelope import EXCEPTION, JSON, Fail, not_there_yet
 from .guard import MAX_FIELDS, MAX_FILES, Guard, names_of
@@ -142,7 +142,8 @@ class _Endpoint:
             form = await stack.enter_async_context(_form(request)) if _has_form(request) else None
             body = b"" if form is not None else await request.body()
             content_type = request.headers.get("content-type")
-            call = Call(tenant, request.path_params, request.query_params, content_type, body, form)
+            query = Query(request.query_params.multi_items())
+            call = Call(tenant, request.path_params, query, content_type, body, form)
             return await run_in_threadpool(_answer, handler, call, f"{request.method} {request.url.path}")
 
 

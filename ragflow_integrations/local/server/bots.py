@@ -11,9 +11,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..conversation import Delta, Event, Final, Mark
+from ..conversation import Event, Final, Mark
 from ..fields import new_id
-from ..problems import Refused
+from ..problems import Refused, failing
 from .call import Call, Routes
 from .completions import Shown, Turn, failure, frames, has_web_search, question_of, spoken, whole
 from .envelope import DATA, Fail, answered, failed
@@ -107,15 +107,10 @@ def asked(call: Call, chat: Row, session: Row, given: Row, shown: Shown = dict) 
     except TypeError as error:
         if not given.get("stream", True):
             raise failed(error) from None
-        return Turn(_failing(str(error)), True, True, ids, shown)
+        return Turn(failing(Refused(str(error))), True, True, ids, shown)
     question = question_of(given, chat, [*spoken(session["messages"]), message])
     events = call.engine.converse(chat, question, session=session)
     return Turn(events, bool(chat["dataset_ids"]), question.quote, ids, shown)
-
-
-def _failing(message: str) -> Iterator[Delta]:
-    raise Refused(message)
-    yield  # it fails where an answer would
 
 
 def answer_frames(events: Iterator[Event], shown: Shown = dict) -> Generator[str, None, None]:

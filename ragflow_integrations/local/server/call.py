@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import BaseModel
-from starlette.datastructures import FormData, QueryParams
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from .envelope import ARGUMENT, UNSET, BadRequest, Fail, Raised, failed, python_errors
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_IDS",
+    "ORDERS",
     "Accepted",
     "Call",
     "Handler",
     "Page",
+    "Query",
     "Routes",
     "accepted",
     "accepts",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 MAX_IDS = 100
+ORDERS = ("create_time", "update_time", "name")
 _MAX_PAGE_SIZE = 100
 _MALFORMED = "Malformed JSON syntax: Missing commas/brackets or invalid encoding"
 
@@ -49,6 +52,28 @@ class Order(TypedDict):
     desc: bool
 
 
+class Query(Mapping[str, str]):
+    """The parameters of a query: of one that is repeated the first counts, as on RAGFlow; ``getlist`` has all."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name, []).append(value)
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name][0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def getlist(self, name: str) -> list[str]:
+        """All values of a parameter; none if it is not there."""
+        return list(self._values.get(name, ()))
+
+
 @dataclass(frozen=True)
 class Call:
     """A request to one route, on behalf of a tenant (``engine``: all that the key's owner has).
@@ -58,7 +83,7 @@ class Call:
 
     engine: Tenant
     path: Mapping[str, str]
-    query: QueryParams
+    query: Query
     content_type: str | None
     body: bytes
     form: FormData | None
@@ -70,7 +95,7 @@ class Call:
     def json(self) -> dict[str, Any]:
         """The body of a route that checks by hand: no body is an empty object, a form its texts."""
         if self.form is not None:
-            return self._texts(self.form)
+            return self.texts()
         if not self.body:
             return {}
         if not self.is_json:
@@ -96,10 +121,13 @@ class Call:
             raise Fail(f"required argument are missing: {','.join(absent)}; ", ARGUMENT, data=None)
         return given
 
-    @staticmethod
-    def _texts(form: FormData) -> dict[str, Any]:
-        firsts = {name: form.getlist(name)[0] for name in form}
-        return {name: value for name, value in firsts.items() if isinstance(value, str)}
+    def texts(self) -> dict[str, Any]:
+        """A form's texts by their names, of a repeated one the first; none without a form."""
+        found: dict[str, Any] = {}
+        for name, value in self.form.multi_items() if self.form is not None else ():
+            if isinstance(value, str):
+                found.setdefault(name, value)
+        return found
 
     def strict_json(self) -> dict[str, Any]:
         """The body of a route that validates with a model: JSON is mandatory."""
@@ -122,7 +150,7 @@ class Call:
     def order(self, data: Any = UNSET) -> Order:
         """``orderby`` and ``desc`` of a list route; ``Fail`` 101 (with ``data``) for an unknown field."""
         orderby = self.query.get("orderby", "create_time")
-        if orderby not in ("create_time", "update_time", "name"):
+        if orderby not in ORDERS:
             raise Fail(f"invalid orderby field: {orderby}", ARGUMENT, data=data)
         return {"orderby": orderby, "desc": self.query.get("desc", "true").strip().lower() != "false"}
 

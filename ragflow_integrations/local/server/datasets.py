@@ -168,7 +168,7 @@ def _with_metadata(fields: Row, wanted: DatasetFields) -> Row:
 
 def _query(call: Call) -> Row:
     """The query's parameters, each once; lists from repeated or comma-separated ones, ``ext`` from its JSON."""
-    given: Row = {name: call.query.getlist(name)[0] for name in call.query}
+    given: Row = dict(call.query)
     if "ids" in given:
         given["ids"] = [each for value in call.query.getlist("ids") for each in value.split(",") if each]
     try:

@@ -78,15 +78,14 @@ def add(call: Call) -> Response:
         raise Fail("No file part!", ARGUMENT)
     if not all(name for name, _ in found):
         raise Fail("No file selected!", ARGUMENT)
-    wanted = str(call.form.get("parent_id") or "") if call.form is not None else ""
-    folder = _folder(call, wanted, "Can't find this folder!")
+    folder = _folder(call, call.texts().get("parent_id", ""), "Can't find this folder!")
     return answered([new_file(call, folder, name, file) for name, file in found])
 
 
 @accepts(query=ListFiles)
 def list_(call: Call) -> Response:
     """``GET /files``: one page of a folder; keywords are looked for in its subfolders as well."""
-    query = validated(ListFiles, {name: call.query.getlist(name)[0] for name in call.query})
+    query = validated(ListFiles, dict(call.query))
     folder = _folder(call, query.parent_id, "Folder not found!")
     found, total = call.engine.list_files(
         folder,

@@ -7,11 +7,11 @@ from typing import Any
 from starlette.responses import Response
 
 from .bots import answer_frames
-from .call import Call, Order, Routes
+from .call import ORDERS, Call, Routes
 from .chats import owner_ids, text_or_null
 from .completions import checked_datasets, required
 from .datasets import NICKNAME
-from .envelope import AUTHENTICATION, OPERATING, Fail, failed, succeeded
+from .envelope import AUTHENTICATION, OPERATING, Fail, check_column, failed, succeeded
 from .sse import EventStream
 
 __all__ = ["ROUTES", "owned", "shown"]
@@ -42,7 +42,8 @@ def list_(call: Call) -> Response:
     page, owners = call.page(), owner_ids(call)
     if owners and call.engine.tenant_id not in owners:
         return succeeded({"search_apps": [], "total": 0})
-    rows, total = call.engine.list_searches(**page, **_order(call), keywords=call.query.get("keywords"))
+    check_column("Search", call.query.get("orderby", "create_time"), ORDERS)
+    rows, total = call.engine.list_searches(**page, **call.order(), keywords=call.query.get("keywords"))
     return succeeded({"search_apps": [_listed(row) for row in rows], "total": total})
 
 
@@ -115,15 +116,6 @@ def _config(given: Row) -> Row:
     if not isinstance(config, dict):
         raise Fail("search_config must be a JSON object")
     return config
-
-
-def _order(call: Call) -> Order:
-    """``orderby`` and ``desc``; ``Fail`` 100 for an unknown field."""
-    try:
-        return call.order()
-    except Fail:
-        message = f"type object 'Search' has no attribute '{call.query['orderby']}'"
-        raise failed(AttributeError(message)) from None
 
 
 def _listed(row: Row) -> Row:

@@ -82,7 +82,7 @@ def add_uploads(
     call: Call, files: Iterable[tuple[str, BinaryIO]], parser_config: Mapping[str, Any] = MappingProxyType({})
 ) -> tuple[list[Row], list[str]]:
     """Add the files to the dataset of the path: the new documents, and a line for each file that is refused."""
-    folder = _folder(str(call.form.get("parent_path") or "") if call.form is not None else "")
+    folder = _folder(call.texts().get("parent_path", ""))
     added, refused = [], []
     for name, file in files:
         if kind_of(name) == "other":
@@ -100,11 +100,10 @@ class _Columns(BaseModel):
 
 def _columns(call: Call) -> Row:
     """How the columns of tables are read, by the form's ``parser_config``; RAGFlow passes anything else in it over."""
-    given = call.form.get("parser_config") if call.form is not None else None
-    if not isinstance(given, str):
-        return {}
     try:
-        return _Columns.model_validate_json(given).model_dump(exclude_unset=True)
+        return _Columns.model_validate_json(call.texts().get("parser_config", "{}")).model_dump(
+            exclude_unset=True
+        )
     except ValidationError:
         return {}
 
@@ -123,12 +122,12 @@ def _add_empty(call: Call) -> Response:
 
 def _refused_page(call: Call) -> Fail:
     """What is wrong with a page of the web; if nothing is, that the local engine fetches none."""
-    given: Mapping[str, Any] = call.form or {}
+    given = call.texts()
     for field in ("name", "url"):
-        if not str(given.get(field) or "").strip():
+        if not given.get(field, "").strip():
             return Fail(f'Lack of "{field}"', ARGUMENT)
-    check_length(str(given["name"]).strip())
-    if not re.match(r"https?://[^/\s]+", str(given["url"])):
+    check_length(given["name"].strip())
+    if not re.match(r"https?://[^/\s]+", given["url"]):
         return Fail("The URL format is invalid", ARGUMENT)
     return Fail(
         "the local engine fetches nothing over the network; a RAGFlow server takes uploads of type web"

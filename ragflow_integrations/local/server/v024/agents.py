@@ -15,11 +15,22 @@ from starlette.responses import Response
 from ...agent import Event
 from ...problems import Problem
 from ...tokens import count_tokens
-from .. import agent_completions as completions
-from .. import agent_sessions, agents
-from ..agent_completions import OpenAI
+from .. import agent_completions, agent_openai, agent_sessions, agents
+from ..agent_openai import OpenAI
+from ..agent_turns import collected, question_of, session_events
 from ..call import Call, Routes
-from ..envelope import ARGUMENT, EXCEPTION, JSON, SERVER, Fail, answered, failed, python_errors, succeeded
+from ..envelope import (
+    ARGUMENT,
+    EXCEPTION,
+    JSON,
+    SERVER,
+    Fail,
+    answered,
+    check_column,
+    failed,
+    python_errors,
+    succeeded,
+)
 from ..sse import EventStream, frame
 from .paging import page_of
 
@@ -54,7 +65,7 @@ def _list(call: Call) -> Response:
     identifier, title = query.get("id") or None, query.get("title") or None
     page = page_of(call)
     orderby = query.get("orderby", "update_time").replace("_date", "_time")
-    agents.check_column("UserCanvas", orderby, *_ORDER)
+    check_column("UserCanvas", orderby, _ORDER)
     desc = query.get("desc", "false").lower() != "false"
     rows, total = call.engine.list_agents(**page, orderby=orderby, desc=desc, id=identifier, title=title)
     if (identifier or title) and not total:
@@ -119,9 +130,7 @@ def _complete(call: Call) -> Response:
     if call.engine.get_agent(agent_id) is None:
         raise failed(AssertionError("Agent not found."))
     asked = given.get("query") or given.get("question")
-    question = completions.question_of(
-        {**given, "query": str(asked) if isinstance(asked, int) else asked}, ""
-    )
+    question = question_of({**given, "query": str(asked) if isinstance(asked, int) else asked}, "")
     with agents.not_runnable():
         run = call.engine.ask_agent(agent_id, question, session=session)
     trace = bool(given.get("return_trace"))
@@ -129,7 +138,7 @@ def _complete(call: Call) -> Response:
     if given.get("stream", True):
         return EventStream(_frames(events, trace=trace))
     try:
-        turn = completions.collected(events)
+        turn = collected(events)
     except Problem as error:
         raise Fail(str(error), EXCEPTION, data=None) from None
     return answered({} if turn.last is None else turn.data(turn.last, trace=trace))
@@ -137,7 +146,7 @@ def _complete(call: Call) -> Response:
 
 def _frames(events: Iterator[Event], *, trace: bool) -> Generator[str, None, None]:
     try:
-        for event in completions.session_events(events, trace=trace):
+        for event in session_events(events, trace=trace):
             if event["event"] != "workflow_finished":
                 yield frame(event)
     except Exception as error:  # noqa: BLE001 - the stream has begun
@@ -155,11 +164,11 @@ def _complete_as_openai(call: Call) -> Response:
         said = [each["content"] for each in given["messages"] if each["role"] in ("user", "assistant")]
     if not said:
         return JSON(_no_messages(agent_id, str(given["model"])))
-    question = completions.last_question(given["messages"])
-    completion = completions.openai_run(call, agent_id, question, given)
+    question = agent_openai.last_question(given["messages"])
+    completion = agent_openai.ask(call, agent_id, question, given)
     if given.get("stream"):
-        return EventStream(completions.openai_stream(completion, _chunk))
-    return JSON({**completions.openai_whole(completion), "created": None})
+        return EventStream(agent_openai.stream(completion, _chunk))
+    return JSON({**agent_openai.whole(completion), "created": None})
 
 
 def _no_messages(agent_id: str, model: str) -> Row:
@@ -171,7 +180,7 @@ def _no_messages(agent_id: str, model: str) -> Row:
         "created": None,
         "model": model,
         "param": None,
-        "usage": completions.usage(0, count_tokens(said)),
+        "usage": agent_openai.usage(0, count_tokens(said)),
         "choices": [{"message": message, "logprobs": None, "finish_reason": "stop", "index": 0}],
     }
 
@@ -187,7 +196,7 @@ def _chunk(completion: OpenAI, delta: Row, finish_reason: str | None = None) -> 
 
 def _bot(call: Call) -> Response:
     """``POST /agentbots/{id}/completions``."""
-    return completions.bot(call, lambda events: _older_events(events, call.path["agent_id"]))
+    return agent_completions.bot(call, lambda events: _older_events(events, call.path["agent_id"]))
 
 
 def _older_events(events: Iterator[Event], agent_id: str) -> Iterator[Event]:
@@ -257,5 +266,5 @@ ROUTES: Routes = {
 }
 BOT_ROUTES: Routes = {
     "/agentbots/{agent_id}/completions": {"POST": _bot},
-    "/agentbots/{agent_id}/inputs": {"GET": completions.inputs},
+    "/agentbots/{agent_id}/inputs": {"GET": agent_completions.inputs},
 }

@@ -10,9 +10,9 @@ from typing import Any
 from starlette.responses import Response
 
 from ...problems import Refused, Taken
-from ..call import Call, Order, Routes, without_repeats
+from ..call import ORDERS, Call, Order, Routes, without_repeats
 from ..chats import LONGEST_NAME, is_known, settings
-from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered, python_errors
+from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered, check_column, python_errors
 from .paging import page_of
 
 __all__ = ["ROUTES", "delete", "deleted", "list_", "order_of", "owned"]
@@ -39,7 +39,6 @@ _COLUMNS = {
     *("llm", "llm_id", "llm_setting", "prompt", "prompt_config", "meta_data_filter", "dataset_ids"),
     *_RETRIEVAL,
 }
-_ORDERS = {"create_time", "update_time", "name"}
 _DATASET = {  # what v0.24 calls it inside
     "chunk_count": "chunk_num",
     "document_count": "doc_num",
@@ -129,9 +128,7 @@ def owned(call: Call, otherwise: str) -> Row:
 def order_of(call: Call, table: str) -> Order:
     """``orderby`` and ``desc`` of a list; ``Fail`` 100 for an unknown field."""
     orderby = call.query.get("orderby", "create_time")
-    if orderby not in _ORDERS:
-        message = f"AttributeError(\"type object '{table}' has no attribute '{orderby}'\")"
-        raise Fail(message, EXCEPTION, data=None)
+    check_column(table, orderby, ORDERS)
     return {"orderby": orderby, "desc": call.query.get("desc") not in ("False", "false")}
 
 

@@ -12,7 +12,6 @@ from .. import datasets
 from ..call import Call, Routes, accepts
 from ..envelope import ARGUMENT, PERMISSION, Fail, answered, not_there_yet
 from ..validation import validated
-from .paging import query_once
 from .unknown_models import no_embedding
 from .validation import CreateDataset, DeleteDatasets, ListDatasets, UpdateDataset
 
@@ -41,7 +40,7 @@ def create(call: Call) -> Response:
 @accepts(query=ListDatasets)
 def list_(call: Call) -> Response:
     """``GET /datasets``: an unknown id or name is an error."""
-    query = validated(ListDatasets, query_once(call))
+    query = validated(ListDatasets, dict(call.query))
     for wanted in (query.id, query.name):
         _check_there(call, query, wanted)
     rows, total = call.engine.list_datasets(

@@ -14,7 +14,7 @@ from ...metadata import matching
 from ...parser_defaults import v024
 from .. import documents, uploads
 from ..call import Call, Routes, without_repeats
-from ..envelope import ARGUMENT, EXCEPTION, SERVER, Fail, answered, failed, python_errors
+from ..envelope import ARGUMENT, EXCEPTION, SERVER, Fail, answered, check_column, failed, python_errors
 from ..media import attached
 from ..metadata import filter_of
 from .paging import page_of
@@ -151,8 +151,7 @@ def _check_there(call: Call, what: str, wanted: str | None) -> None:
 
 def _filters(call: Call) -> Filters:
     order = call.query.get("orderby", "create_time")
-    if _ORDER.get(order, order) not in _SORTABLE:
-        raise failed(AttributeError(f"type object 'Document' has no attribute {order!r}"))
+    check_column("Document", _ORDER.get(order, order), _SORTABLE)
     return {
         **page_of(call),
         "orderby": _ORDER.get(order, order),

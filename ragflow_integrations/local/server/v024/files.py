@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from ...problems import Problem
 from .. import files
-from ..agents import check_column
 from ..call import Call, Routes
 from ..documents import check_length
-from ..envelope import EXCEPTION, NOT_FOUND, Fail, failed, python_errors, succeeded
+from ..envelope import EXCEPTION, NOT_FOUND, Fail, check_column, failed, python_errors, succeeded
 from ..uploads import parts
 from .paging import page_of
 
@@ -33,8 +32,9 @@ def upload(call: Call) -> Response:
         raise Fail("No file part!", _BAD_REQUEST, data=False)
     if not all(name for name, _ in found):
         raise Fail("No selected file!", _BAD_REQUEST, data=False)
-    wanted = str(call.form.get("parent_id") or "") if call.form is not None else ""
-    folder = _folder(call, wanted, Fail("Can't find this folder!", NOT_FOUND, data=False))
+    folder = _folder(
+        call, call.texts().get("parent_id", ""), Fail("Can't find this folder!", NOT_FOUND, data=False)
+    )
     return succeeded([files.new_file(call, folder, name, file) for name, file in found])
 
 
@@ -58,7 +58,7 @@ def create(call: Call) -> Response:
 def list_(call: Call) -> Response:
     """``GET /file/list``: one page of a folder."""
     order = call.query.get("orderby", "create_time")
-    check_column("File", order, *_SORTABLE)
+    check_column("File", order, _SORTABLE)
     folder = _folder(call, call.query.get("parent_id"), _missing("Folder not found!"))
     found, total = call.engine.list_files(
         folder,

@@ -1,20 +1,13 @@
-"""Query parameters as v0.24 reads them: each once, numbers strictly."""
+"""Pages as v0.24 reads them: numbers strictly."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from ..call import Call, Page
 from ..envelope import EXCEPTION, Fail
 
-__all__ = ["page_of", "query_once"]
+__all__ = ["page_of"]
 
 _MOST = 10_000  # rows a page; v0.24 itself has no limit
-
-
-def query_once(call: Call) -> dict[str, Any]:
-    """The query's parameters, of those that are repeated the first."""
-    return {name: call.query.getlist(name)[0] for name in call.query}
 
 
 def page_of(call: Call, default_size: int = 30) -> Page:
