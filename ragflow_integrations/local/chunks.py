@@ -283,6 +283,7 @@ def _insert(db: apsw.Connection, document: Row, prepared: Prepared, fixed: Row) 
         "positions_json": dumped(chunk.positions),
         "doc_type": chunk.doc_type,
         "tags_json": dumped(chunk.tags),
+        "tag_features_json": dumped(chunk.tag_features),
         "mom_id": parents.parent_id(chunk.parent),
         **fixed,
     }

@@ -19,7 +19,7 @@ from typing import Any
 
 import apsw
 
-from . import blobs, chunks, datasets, documents, renaming
+from . import blobs, chunks, datasets, documents, renaming, tags
 from .enrich import enriched, is_asked_for
 from .fields import iso, now_ms
 from .models import Models
@@ -27,6 +27,7 @@ from .parsing import Chunk, ParseError
 from .parsing.pool import ParserProcess
 from .problems import InUse, Problem, Refused
 from .store import Row, Store, row, scalar
+from .tagging import Tagger
 from .worker import Worker
 
 __all__ = ["Parser", "Untold", "start", "stop"]
@@ -185,6 +186,7 @@ class _Task:
             self._embedder = datasets.embedder(db, found["dataset_id"], self._tools.models)
             data = blobs.read(db, found["sha256"])
             settings = scalar(db, "SELECT settings_json FROM dataset WHERE id = ?", (found["dataset_id"],))
+            source = tags.source(db, [found["dataset_id"]])
         if has_left:
             self._clear()
         config = json.loads(found["parser_config_json"])
@@ -197,7 +199,11 @@ class _Task:
             tell=self._heard,
         )
         self._lines.append(_line(f"Generate {len(cut)} chunks"))
-        return found["name"], list(self._enriched(cut, config)) if is_asked_for(config) else cut
+        if is_asked_for(config):
+            cut = list(self._enriched(cut, config))
+        if source is not None:
+            cut = list(self._tagged(found["name"], cut, source))
+        return found["name"], cut
 
     def _heard(self, share: float, line: str) -> None:
         if line:
@@ -210,6 +216,17 @@ class _Task:
         for chunk in enriched(cut, config, llm):
             self._tell(_READ)
             yield chunk
+
+    def _tagged(self, name: str, cut: Sequence[Chunk], source: tags.Source) -> Iterator[Chunk]:
+        begun = time.monotonic()
+        tagger = Tagger(self._store, source, self._tools.models.llm())
+        for chunk in cut:
+            self._tell(_READ)
+            yield tagger.tagged(name, chunk)
+        self._lines.append(_line(f"Tagging {len(cut)} chunks ({time.monotonic() - begun:.2f}s)"))
+        if tagger.untagged:
+            said = f"{tagger.untagged} have no tags: their words do not tell, a language model would (llm=…)"
+            self._lines.append(_line(said))
 
     def _prepared(self, name: str, found: Sequence[Chunk]) -> list[chunks.Prepared]:
         begun = time.monotonic()

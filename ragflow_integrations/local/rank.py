@@ -19,7 +19,7 @@ from operator import add
 from .synonyms import lemma, synonyms
 from .words import words
 
-__all__ = ["Query", "analyse", "index_terms", "similarity", "term_similarity"]
+__all__ = ["Query", "analyse", "index_terms", "similarity", "term_similarity", "weightiest"]
 
 _SINGLE, _PAIR = 0.4, 0.6
 
@@ -85,6 +85,11 @@ def index_terms(
     tokens += words("\n".join(important_keywords)) * 5
     tokens += words("\n".join(questions)) * 6
     return " ".join(tokens)
+
+
+def weightiest(text: str, count: int) -> list[str]:
+    """The ``count`` words of a text that RAGFlow gives most weight, as search tokens, equal ones as they come."""
+    return sorted(dict.fromkeys(words(_TABLE_TAG.sub(" ", text))), key=_weight, reverse=True)[:count]
 
 
 def term_similarity(query: Query, terms: str) -> float:

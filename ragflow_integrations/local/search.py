@@ -86,9 +86,15 @@ def window(db: apsw.Connection, matrices: Matrices, query: Retrieval, asked: Vec
     start = (query.page - 1) * query.page_size
     block = start - start % size
     analysed = analyse(query.question)
-    tagged = tags.of_question(db, query.dataset_ids, analysed.terms)
+    tagged = _tags_of(db, query, analysed)
     numbers, cosines = _candidates(db, matrices, query, analysed, asked, tagged)
     return _scored(db, analysed, numbers[block : block + size], cosines[block : block + size], tagged)
+
+
+def _tags_of(db: apsw.Connection, query: Retrieval, analysed: Query) -> Mapping[str, int]:
+    """The question's tags, where the datasets get some from others."""
+    source = tags.source(db, query.dataset_ids)
+    return source.of_question(db, analysed.terms) if source else {}
 
 
 def page(db: apsw.Connection, query: Retrieval, found: Sequence[Row]) -> Retrieved:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 __all__ = ["Box", "Chunk", "File", "ParseError", "Section", "Tell", "boxes_to_positions"]
 
@@ -40,6 +40,7 @@ class Chunk:
     important_keywords: Sequence[str] = ()
     questions: Sequence[str] = ()
     tags: Sequence[str] = ()
+    tag_features: Mapping[str, float] = field(default_factory=dict)
     parent: str = ""
     """The text this chunk is a part of, where children are cut."""
     token_count: int = 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.server import build_app
+from tests.local.knowledge import finished
 
 Json = dict[str, Any]
 
@@ -40,6 +42,18 @@ class Api:
         assert (await self("POST", f"{path}/chunks", {"content": text}))["code"] == 0
         assert (await self("PATCH", path, {"meta_fields": meta_fields}))["code"] == 0
         return document
+
+    async def parsed(self, dataset: str, document: str) -> Json:
+        """The document, parsed to its end."""
+        await self("POST", f"/datasets/{dataset}/chunks", {"document_ids": [document]})
+        await asyncio.to_thread(finished, self.engine, document)
+        return dict((await self("GET", f"/datasets/{dataset}/documents?id={document}"))["data"]["docs"][0])
+
+    async def chunks(self, dataset: str, document: str) -> list[Json]:
+        """The first chunks of a document, each with all that it shows when it is asked for by its id."""
+        path = f"/datasets/{dataset}/documents/{document}/chunks"
+        listed = (await self("GET", path))["data"]["chunks"]
+        return [(await self("GET", f"{path}?id={each['id']}"))["data"]["chunks"][0] for each in listed]
 
     async def chat(self, **settings: Any) -> Json:
         """A chat over a dataset in which Atlantis is told about."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -292,6 +293,37 @@ async def test_metadata_filters(api: Api, model: Model, wanted: Json, found: lis
     stated = '```json\n{"logic": "and", "conditions": [{"key": "author", "op": "=", "value": "Ann"}]}\n```'
     model.answer = lambda messages: [stated] if "conditions" in messages[-1]["content"] else ["Yes."]
     assert await _filtered(api, wanted) == found
+
+
+TAGS = {"sea": 12, "v1.2": 2.6, "made up": 9, "food": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (f"Well: {json.dumps(TAGS)}", {"sea": 10, "v1_2": 3}),
+        ("I would say sea.", {}),
+        ('{"sea": "much"}', {}),
+        ('["sea"] {', {}),
+    ],
+)
+async def test_parsing_asks_for_tags(api: Api, model: Model, said: str, kept: Json) -> None:
+    """What statistics do not tell is asked for with all tags and like texts; the best known ones are kept."""
+    words = await api.dataset("words")
+    tags = await api.document(words, "tags.txt")
+    for text, tag in (("the harbour and its ships", ["sea", "v1.2"]), ("a green cheese", ["food"])):
+        await api("POST", f"/datasets/{words}/documents/{tags}/chunks", {"content": text, "tag_kwd": tag})
+    config = {"tag_kb_ids": [words], "topn_tags": 2, "auto_keywords": 1}
+    asked = (await api("POST", "/datasets", {"name": "asked", "parser_config": config}))["data"]["id"]
+    document = await api.document(asked, "a.txt", "A {ship} in the harbour.")
+    model.answer = lambda messages: [said if "tags" in messages[-1]["content"] else "ferry"]
+    done = await api.parsed(asked, document)
+    assert (done["run"], "no tags" in done["progress_msg"]) == ("DONE", False)
+    prompt = model.calls[-1][0][-1]["content"]
+    for part in ('["food","sea","v1.2"]', 'its ships\n["sea","v1.2"]', "A {ship}", "at most 2"):
+        assert part in prompt
+    [chunk] = await api.chunks(asked, document)
+    assert (chunk["important_keywords"], chunk["tag_feas"]) == (["ferry"], kept)
 
 
 async def test_a_client_that_goes_away_leaves_no_half_of_a_turn(model: Model) -> None:

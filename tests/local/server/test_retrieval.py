@@ -301,6 +301,21 @@ async def test_pagerank(api: Api) -> None:
     assert first["term_similarity"] < 1
 
 
+async def test_parsing_tags_by_statistics(api: Api) -> None:
+    """A chunk whose words stand out in another dataset gets its tags; others have none, and who parses is told."""
+    words = (await api("POST", "/datasets", {"name": "words", "chunk_method": "tag"}))["data"]["id"]
+    lines = [f"crate {row}\t{','.join(f't{row}.{n}' for n in range(80))}" for row in range(60)]
+    lines += [f"{ship} in the harbour\tsea.side" for ship in ("boats", "ships", "ferries")]
+    tagged = await api.document(words, "tags.txt", "\n".join(lines))
+    config = {"tag_kb_ids": [words], "chunk_token_num": 1}
+    asked = (await api("POST", "/datasets", {"name": "asked", "parser_config": config}))["data"]["id"]
+    document = await api.document(asked, "a.txt", "Two ships left the harbour.\nCheese is made of milk.")
+    assert (await api.parsed(words, tagged))["chunk_count"] == 63
+    assert "1 have no tags" in (await api.parsed(asked, document))["progress_msg"]
+    chunks = await api.chunks(asked, document)
+    assert [(each["tag_kwd"], each["tag_feas"]) for each in chunks] == [([], {"sea_side": 1}), ([], {})]
+
+
 async def test_tags_weigh(api: Api) -> None:
     """A dataset that takes its tags from another: chunks with the question's tags gain ten times the cosine of both."""
     words, asked, other = [await api.dataset(name) for name in ("words", "asked", "other")]
