@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -19,8 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..problems import Problem
 from .auth import Gate, OpenGate
-from .call import Call, Handler, Query
-from .dialect import Dialect, names_first
+from .call import Body, Call, Handler, Query
+from .dialect import Dialect, Look, names_first
 from .envelope import EXCEPTION, JSON, Fail, not_there_yet
 from .guard import MAX_FIELDS, MAX_FILES, Guard, names_of
 from .openapi import document
@@ -50,7 +49,7 @@ def build_app(
     """
     dialect, gate = DIALECTS[api_version], Gate if with_keys else OpenGate
     routes = [
-        Route(path, _Endpoint(gate(engine, dialect, wanted), verbs))
+        Route(path, _Endpoint(gate(engine, dialect, wanted), verbs, dialect.looking_first(path)))
         for wanted, table in dialect.tables().items()
         for path, verbs in table.items()
     ]
@@ -113,11 +112,15 @@ class _Openapi:
 
 
 class _Endpoint:
-    """One path: reads the request in the event loop, runs the handler, which may block, in a thread."""
+    """One path: reads the request in the event loop, runs the handler, which may block, in a thread.
 
-    def __init__(self, gate: Gate, verbs: Mapping[str, Handler]) -> None:
+    Who has no key for it is told first what ``look`` finds wrong with the body.
+    """
+
+    def __init__(self, gate: Gate, verbs: Mapping[str, Handler], look: Look | None = None) -> None:
         self._gate = gate
         self._verbs = verbs
+        self._look = look
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -137,13 +140,16 @@ class _Endpoint:
         handler = self._verbs.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             raise Fail("<MethodNotAllowed '405: Method Not Allowed'>", EXCEPTION, data=None)
-        tenant = await self._gate.tenant(request.url.path, request.headers)
         async with AsyncExitStack() as stack:
-            form = await stack.enter_async_context(_form(request)) if _has_form(request) else None
-            body = b"" if form is not None else await request.body()
-            content_type = request.headers.get("content-type")
+            try:
+                tenant = await self._gate.tenant(request.url.path, request.headers)
+            except Fail:
+                if self._look is not None and not _has_form(request):  # strangers' files are not stored
+                    await run_in_threadpool(self._look, await _body(request, stack))
+                raise
+            body = await _body(request, stack)
             query = Query(request.query_params.multi_items())
-            call = Call(tenant, request.path_params, query, content_type, body, form)
+            call = Call(body.content_type, body.body, body.form, tenant, request.path_params, query)
             return await run_in_threadpool(_answer, handler, call, f"{request.method} {request.url.path}")
 
 
@@ -159,8 +165,13 @@ def _answer(handler: Handler, call: Call, what: str) -> Response:
         return Fail(type(error).__name__, EXCEPTION, data=None).response()
 
 
-def _form(request: Request) -> AbstractAsyncContextManager[FormData]:
-    return request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS)
+async def _body(request: Request, stack: AsyncExitStack) -> Body:
+    """The body, whose files are open as long as the stack."""
+    content_type = request.headers.get("content-type")
+    if not _has_form(request):
+        return Body(content_type, await request.body(), None)
+    form = await stack.enter_async_context(request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS))
+    return Body(content_type, b"", form)
 
 
 def _has_form(request: Request) -> bool:

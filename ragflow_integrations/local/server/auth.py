@@ -26,7 +26,8 @@ class Gate:
         """On whose behalf the request is; raises ``Fail``, as the version words it, without or with a wrong key."""
         if not self._wanted:
             return self._engine
-        header = headers.get("authorization", "").strip()
+        header = headers.get("authorization")
+        header = None if header is None else header.strip()
         if self._wanted == "api":
             look_up, wrong = self._engine.tenant_with, self._dialect.wrong_key(path)
             key = self._dialect.key_in(header, path)

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_IDS",
     "ORDERS",
     "Accepted",
+    "Body",
     "Call",
     "Handler",
     "Page",
@@ -75,15 +76,9 @@ class Query(Mapping[str, str]):
 
 
 @dataclass(frozen=True)
-class Call:
-    """A request to one route, on behalf of a tenant (``engine``: all that the key's owner has).
+class Body:
+    """What a request brings: ``form`` is set for multipart and form bodies, else ``body`` holds the bytes."""
 
-    ``form`` is set for multipart and form bodies, else ``body`` holds the bytes.
-    """
-
-    engine: Tenant
-    path: Mapping[str, str]
-    query: Query
     content_type: str | None
     body: bytes
     form: FormData | None
@@ -142,6 +137,15 @@ class Call:
         if not isinstance(payload, dict):
             raise Fail(f"Invalid request payload: expected object, got {type(payload).__name__}", ARGUMENT)
         return payload
+
+
+@dataclass(frozen=True)
+class Call(Body):
+    """A request to one route, on behalf of a tenant (``engine``: all that the key's owner has)."""
+
+    engine: Tenant
+    path: Mapping[str, str]
+    query: Query
 
     def page(self) -> Page:
         """``page`` and ``page_size`` of a list route, by RAGFlow's rules."""

@@ -37,8 +37,9 @@ from .envelope import UNAUTHORIZED, Fail
 __all__ = ["V027"]
 
 
-def _key_in(header: str, path: str) -> str:
+def _key_in(header: str | None, path: str) -> str:
     """The key comes after ``Bearer``, or alone."""
+    header = header or ""
     key = header[7:].strip() if header[:7].lower() == "bearer " else header
     if not key:
         raise _wrong_key(path)
@@ -49,7 +50,7 @@ def _wrong_key(path: str) -> Fail:
     return Fail("<Unauthorized '401: Unauthorized'>", UNAUTHORIZED, data=None, status=401)
 
 
-def _embed_key_in(header: str) -> str:
+def _embed_key_in(header: str | None) -> str:
     try:
         return _key_in(header, "")
     except Fail:

@@ -5,7 +5,8 @@ A group of routes a file, as in the folder above; what v0.27 answers alike is ta
 
 from __future__ import annotations
 
-from ..dialect import Dialect, joined
+from ..call import Body
+from ..dialect import Dialect, Look, joined
 from ..elsewhere import V024_ELSEWHERE
 from ..envelope import AUTHENTICATION, UNAUTHORIZED, Fail, failed
 from ..items import ROUTES as ITEMS
@@ -33,15 +34,15 @@ _DIFY = "/api/v1/dify/"
 _NO_HEADER = AttributeError("'NoneType' object has no attribute 'split'")
 
 
-def _key_in(header: str, path: str) -> str:
+def _key_in(header: str | None, path: str) -> str:
     """The second word is the key, whatever the first is; most routes answer no key with code 0 and ``false``."""
-    words = header.split()
+    words = (header or "").split()
     if len(words) == 2 or (len(words) > 2 and not _is_newer(path)):
         return words[1]
     if _is_newer(path):
         raise _wrong_key(path)
     if path.startswith(_DIFY):
-        raise failed(IndexError("list index out of range") if words else _NO_HEADER)
+        raise failed(_NO_HEADER if header is None else IndexError("list index out of range"))
     said = "Please check your authorization format." if words else "`Authorization` can't be empty"
     raise Fail(said, 0, data=False)
 
@@ -59,10 +60,10 @@ def _is_newer(path: str) -> bool:
     return path.startswith(("/api/v1/memories", "/api/v1/messages", "/v1/"))
 
 
-def _embed_key_in(header: str) -> str:
-    words = header.split()
-    if not words:
+def _embed_key_in(header: str | None) -> str:
+    if header is None:
         raise failed(_NO_HEADER)
+    words = header.split()
     if len(words) != 2:
         raise Fail('Authorization is not valid!"')
     return words[1]
@@ -70,6 +71,10 @@ def _embed_key_in(header: str) -> str:
 
 def _wrong_embed_key() -> Fail:
     return Fail('Authentication error: API key is invalid!"')
+
+
+def _needing(*names: str) -> Look:
+    return lambda body: body.required(*names)
 
 
 V024 = Dialect(
@@ -99,4 +104,14 @@ V024 = Dialect(
     wrong_key=_wrong_key,
     embed_key_in=_embed_key_in,
     wrong_embed_key=_wrong_embed_key,
+    before_key={
+        "/chats_openai/{chat_id}/chat/completions": _needing("model", "messages"),
+        "/agents_openai/{agent_id}/chat/completions": _needing("model", "messages"),
+        "/searchbots/ask": _needing("question", "kb_ids"),
+        "/searchbots/mindmap": _needing("question", "kb_ids"),
+        "/searchbots/related_questions": _needing("question"),
+        "/searchbots/retrieval_test": _needing("kb_id", "question"),
+        "/agentbots/{agent_id}/completions": Body.json,
+        "/chatbots/{chat_id}/completions": Body.json,
+    },
 )
