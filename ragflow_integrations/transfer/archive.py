@@ -4,7 +4,7 @@
 
     manifest.json       format, version, id, counts; written last, so that what has it is whole
     records.ndjson      one object a line (transfer/records.py)
-    files/<sha256>      the original files
+    files/<sha256>      the original files, and the pictures of chunks
 
 An archive is made beside its place, in ``<path>.part``, and moved there when it is whole. Names in it are never used
 as paths: files are found by their digest, which is checked, and links are refused.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -34,6 +35,7 @@ from ..errors import ConfigurationError, InvalidRequestError
 from ..progress import reporting
 from .origin import Carried, Server, Skip
 from .records import RECORD, DocumentRecord, LeftRecord, Record
+from .refusals import REFUSED
 from .report import TransferProgress, TransferReport
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ _MANIFEST, _RECORDS, _FILES, _STATE = "manifest.json", "records.ndjson", "files"
 _LONGEST_LINE = 2**28
 _PIECE = 2**20
 _IN_MEMORY = 2**23
+_LARGEST_PICTURE = 2**24
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class _Manifest(BaseModel):
@@ -66,10 +70,10 @@ def export(
 ) -> TransferReport:
     """Write everything that the client's key may see to ``path``: a folder, or one file if it ends in ``.zip``.
 
-    Datasets with settings, documents with metadata, parser settings, chunks and the original files, items, chats,
-    agents, searches, memories, and all conversations; with ``dataset_ids`` these datasets only. No vectors, and
-    nothing secret: what was left out is in ``notes``. Broken off and run again it goes on where it stopped. It is no
-    snapshot: what changes on the server meanwhile may or may not be in it.
+    Datasets with settings, documents with metadata, parser settings, chunks, their pictures and the original files,
+    items, chats, agents, searches, memories, and all conversations; with ``dataset_ids`` these datasets only. No
+    vectors, and nothing secret: what was left out is in ``notes``. Broken off and run again it goes on where it
+    stopped. It is no snapshot: what changes on the server meanwhile may or may not be in it.
 
     ``progress`` is told ``TransferProgress``; ``True`` shows a bar. Raises ``InvalidRequestError`` if there is
     something at ``path``, ``ConfigurationError`` if ``<path>.part`` is of another server or other datasets.
@@ -79,7 +83,7 @@ def export(
         raise InvalidRequestError(f"path={str(place)!r}: there is something already; give another path")
     origin = Server(client, dataset_ids)
     source = f"{client.fingerprint} {sorted(dataset_ids) if dataset_ids is not None else 'all'}"
-    with reporting(progress) as report, _Unfinished(place, source) as unfinished:
+    with reporting(progress) as report, _Unfinished(place, source, origin) as unfinished:
         for carried in origin.records(unfinished.has):
             unfinished.add(carried)
             if report is not None and isinstance(carried.record, DocumentRecord):
@@ -92,9 +96,9 @@ def export(
 class _Unfinished:
     """An archive that is being written, perhaps begun by an earlier run."""
 
-    def __init__(self, place: Path, source: str) -> None:
+    def __init__(self, place: Path, source: str, origin: Server) -> None:
         self._place, self._folder = place, place.with_name(place.name + ".part")
-        self._source = hashlib.sha256(source.encode()).hexdigest()
+        self._source, self._origin = hashlib.sha256(source.encode()).hexdigest(), origin
         self._seen: set[tuple[str, str]] = set()
         self.report = TransferReport()
 
@@ -114,12 +118,14 @@ class _Unfinished:
         return (kind, id) in self._seen
 
     def add(self, carried: Carried) -> None:
-        """Store the original file, then the record that names it."""
+        """Store the original file and the pictures, then the record that names them."""
         record = carried.record
         if self.has(record.kind, record.id):
             return
-        if isinstance(record, DocumentRecord) and isinstance(carried.content, bytes):
-            self._keep(str(record.sha256), carried.content)
+        if isinstance(record, DocumentRecord):
+            if isinstance(carried.content, bytes):
+                self._keep(carried.content)
+            self._keep_pictures(record)
         self._records.write(record.model_dump_json().encode() + b"\n")
         self._records.flush()
         self._note(record, self.report.done)
@@ -127,10 +133,31 @@ class _Unfinished:
             f"{record.kind} {record.title!r}: {each} is secret and left out" for each in record.withheld
         ]
 
-    def _keep(self, digest: str, content: bytes) -> None:
+    def _keep(self, content: bytes) -> str:
+        """The digest that a content is kept by."""
+        digest = hashlib.sha256(content).hexdigest()
         place = self._folder / _FILES / digest
         if not place.exists():  # several documents may have the same file
             _write(place, content)
+        return digest
+
+    def _keep_pictures(self, record: DocumentRecord) -> None:
+        """The pictures of its chunks, which then have their digests; those that cannot be had are told."""
+        lost = []
+        for chunk in record.chunks:
+            name, chunk.picture = chunk.picture, ""
+            try:
+                chunk.picture = self._keep(self._picture(name)) if name else ""
+            except REFUSED as error:
+                lost.append(str(error))
+        if lost:
+            self.report.leave("picture", record.name, len(lost), lost[0])
+
+    def _picture(self, name: str) -> bytes:
+        content = self._origin.picture(name)
+        if len(content) > _LARGEST_PICTURE:
+            raise InvalidRequestError(f"it has {len(content)} bytes, at most {_LARGEST_PICTURE} are kept")
+        return content
 
     def finish(self, server_version: str) -> None:
         """Make it whole, and move it to its place."""
@@ -233,6 +260,16 @@ class Archive:
                 elif not skip("document", record.id):
                     with self._content(record) as content:
                         yield Carried(record, content)
+
+    def picture(self, name: str) -> bytes:
+        """A chunk's picture by its digest, which is checked."""
+        if not _DIGEST.fullmatch(name):
+            raise InvalidRequestError(f"{self._path}: a picture is called {name[:64]!r}, which is no digest")
+        with _readable(self._path), self._member(f"{_FILES}/{name}") as file:
+            content = file.read(_LARGEST_PICTURE + 1)
+        if hashlib.sha256(content).hexdigest() != name:
+            raise InvalidRequestError(f"{self._path}: the picture {name} is not the one that was exported")
+        return content
 
     def _record(self, line: bytes, number: int) -> Any:
         if len(line) > _LONGEST_LINE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
 from .. import Memory
@@ -39,10 +40,10 @@ _NEWEST = 20  # messages among which one is looked for that was just added
 class Arrival:
     """What has arrived at a target, and making the rest."""
 
-    def __init__(self, client: RAGFlow, ids: IdMap) -> None:
+    def __init__(self, client: RAGFlow, ids: IdMap, picture: Callable[[str], bytes]) -> None:
         self._client, self._ids = client, ids
         self.report = TransferReport()
-        self._documents = Documents(client, ids, self.report)
+        self._documents = Documents(client, ids, self.report, picture)
         self._items = Items(client, ids, self.report)
         about: Any = (client, ids, self._note)
         self._kinds: dict[str, Kind[Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
@@ -31,12 +32,15 @@ class _Waiting:
 class Documents:
     """The documents of one dataset after the other; some at a time are parsed together."""
 
-    def __init__(self, client: RAGFlow, ids: IdMap, report: TransferReport) -> None:
-        self._client, self._ids, self._report = client, ids, report
+    def __init__(
+        self, client: RAGFlow, ids: IdMap, report: TransferReport, picture: Callable[[str], bytes]
+    ) -> None:
+        self._client, self._ids, self._report, self._picture = client, ids, report, picture
         self._dataset: DataSet | None = None
         self._of: DatasetRecord | None = None
         self._there: set[str] = set()
         self._waiting: list[_Waiting] = []
+        self._unseen: list[str] = []  # why pictures of the current document are not carried
 
     def enter(self, record: DatasetRecord, new: str) -> None:
         """The documents that follow belong to this dataset, which is ``new`` at the target."""
@@ -85,7 +89,10 @@ class Documents:
                 self._report.failed["document"] += 1
 
     def _finished(self, record: DocumentRecord, document: Document) -> None:
+        self._unseen = []
         self._have_chunks(record, document)
+        if self._unseen:
+            self._report.leave("picture", record.name, len(self._unseen), self._unseen[0])
         if not record.enabled:
             document.update({"enabled": False})
         self._ids.done("document", record.id, document.id)
@@ -132,7 +139,7 @@ class Documents:
                 self._added(record, document, chunk)
 
     def _added(self, record: DocumentRecord, document: Document, chunk: ChunkRecord) -> None:
-        fields = {"tag_kwd": chunk.tag_kwd, "tag_feas": chunk.tag_feas}
+        fields = {"tag_kwd": chunk.tag_kwd, "tag_feas": chunk.tag_feas, **self._pictured(chunk)}
         made = accepted(
             lambda given: document.add_chunk(
                 chunk.content, chunk.important_keywords, chunk.questions, **given
@@ -143,19 +150,32 @@ class Documents:
         )
         later = {"positions": chunk.positions} if chunk.positions else {}
         self._set(record, made, later | ({} if chunk.available else {"available": False}))
-        if chunk.pictured:
-            self._note(record, "pictures of chunks that were made one by one are not carried")
 
     def _changed(self, record: DocumentRecord, made: Chunk, chunk: ChunkRecord) -> None:
         now = ChunkRecord.of(made)
         named = ("important_keywords", "questions", "available", "tag_kwd", "tag_feas")
-        fields = {name: getattr(chunk, name) for name in named}
-        self._set(record, made, {name: each for name, each in fields.items() if each != getattr(now, name)})
+        wanted = {name: getattr(chunk, name) for name in named}
+        fields = {name: each for name, each in wanted.items() if each != getattr(now, name)}
+        if not now.picture:  # a server puts a second one below the first
+            fields |= self._pictured(chunk)
+        self._set(record, made, fields)
+
+    def _pictured(self, chunk: ChunkRecord) -> dict[str, bytes]:
+        """The picture of a chunk as a field of it."""
+        if not chunk.picture:
+            return {}
+        try:
+            return {"image_base64": self._picture(chunk.picture)}
+        except REFUSED as error:
+            self._unseen.append(str(error))
+            return {}
 
     def _set(self, record: DocumentRecord, made: Chunk, fields: dict[str, Any]) -> None:
         if fields:
             note = partial(self._note, record)
-            accepted(made.update, fields, may_drop=tuple(fields), note=note)
+            accepted(
+                lambda given: made.update(given) if given else made, fields, may_drop=tuple(fields), note=note
+            )
 
 
 def _text(content: str) -> str:

@@ -77,7 +77,7 @@ def _moved(
     target.list_datasets(page_size=1)  # a wrong address or key is an error, not one note per object
     place = _place_of(ids, source, target)
     with IdMap.at(place) as known, reporting(progress) as report:
-        arrival = Arrival(target, known)
+        arrival = Arrival(target, known, origin.picture)
         taken = 0
         for carried in origin.records(arrival.has):
             arrival.take(carried)

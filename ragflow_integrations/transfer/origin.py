@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
+from .. import Chunk
 from ..errors import InvalidRequestError, NotFoundError, UnsupportedError
+from ..models import ChunkFields
 from . import left
 from .records import (
     AgentRecord,
@@ -45,12 +47,17 @@ class Carried:
 
 
 class Origin(Protocol):
-    """What can be carried over: ``total`` documents, and records in an order in which they can be made."""
+    """What can be carried over: ``total`` documents, and records in an order in which they can be made.
+
+    ``picture`` reads the picture of a chunk when it is needed, by what its record has; some refusal if it cannot.
+    """
 
     @property
     def total(self) -> int: ...
 
     def records(self, skip: Skip) -> Iterator[Carried]: ...
+
+    def picture(self, name: str) -> bytes: ...
 
 
 class Server:
@@ -89,6 +96,10 @@ class Server:
             yield from map(Carried, self._memories(skip))
             yield from map(Carried, left.files(self._client))
         yield from map(Carried, self._hidden)
+
+    def picture(self, name: str) -> bytes:
+        """A chunk's picture by its id."""
+        return Chunk._of(self._client, ChunkFields(id=name, image_id=name)).image()
 
     def _beside_documents(self, dataset: DataSet) -> Iterator[Record]:
         yield from left.made_of_documents(dataset)

@@ -76,7 +76,10 @@ class DatasetRecord(_Record):
 
 
 class ChunkRecord(BaseModel):
-    """A chunk; ``positions`` are the boxes on its pages; its picture is not carried."""
+    """A chunk; ``positions`` are the boxes on its pages.
+
+    ``picture`` is what its origin knows its picture by, in an archive a digest, on a server an id; "" if it has none.
+    """
 
     content: str
     important_keywords: list[str] = []
@@ -85,7 +88,7 @@ class ChunkRecord(BaseModel):
     positions: list[list[float]] = []
     tag_kwd: list[str] = []
     tag_feas: dict[str, float] = {}
-    pictured: bool = False
+    picture: str = ""
 
     @classmethod
     def of(cls, chunk: ChunkFields) -> ChunkRecord:
@@ -99,7 +102,7 @@ class ChunkRecord(BaseModel):
             positions=[list(box) for box in chunk.boxes],
             tag_kwd=more.get("tag_kwd") or [],
             tag_feas=more.get("tag_feas") or {},
-            pictured=bool(chunk.image_id),
+            picture=chunk.image_id or "",
         )
 
 
