@@ -18,6 +18,7 @@ __all__ = [
     "LONGEST_NAME",
     "ROUTES",
     "check_llm",
+    "check_not_null",
     "create",
     "delete",
     "delete_one",
@@ -37,7 +38,7 @@ Row = dict[str, Any]
 
 LONGEST_NAME = 255
 _TEXTS = ("description", "icon", "language", "prompt_type", "do_refer")
-_NEVER_NULL = ("prompt_type", "do_refer")
+_NEVER_NULL = ("prompt_type", "do_refer", "llm_id", "rerank_id")
 _NUMBERS: dict[str, Callable[[Any], int | float]] = {
     "top_n": int,
     "top_k": int,
@@ -178,7 +179,8 @@ def settings(given: Row) -> Row:
 
     Other keys are dropped, as RAGFlow does.
     """
-    fields: Row = {name: _text(given, name) for name in _TEXTS if name in given}
+    fields: Row = {name: text_or_null(given[name]) for name in _TEXTS if name in given}
+    check_not_null(fields)
     if "meta_data_filter" in given:
         fields["meta_data_filter"] = given["meta_data_filter"] or {}
     if not isinstance(fields.get("meta_data_filter", {}), dict):
@@ -188,11 +190,11 @@ def settings(given: Row) -> Row:
     return fields | {name: _number(given, name) for name in _NUMBERS if name in given}
 
 
-def _text(given: Row, name: str) -> str | None:
-    """A text of the body; ``Fail`` 100 for null where there must be one."""
-    if given[name] is None and name in _NEVER_NULL:
-        raise Fail(f"IntegrityError(1048, \"Column '{name}' cannot be null\")", EXCEPTION, data=None)
-    return text_or_null(given[name])
+def check_not_null(fields: Row) -> None:
+    """``Fail`` 100 for null where there must be a text."""
+    for name in _NEVER_NULL:
+        if fields.get(name, "") is None:
+            raise Fail(f"IntegrityError(1048, \"Column '{name}' cannot be null\")", EXCEPTION, data=None)
 
 
 def text_or_null(value: Any) -> str | None:

@@ -15,7 +15,7 @@ from ragflow_integrations.local.models import Choice
 from ragflow_integrations.local.server import build_app
 from tests.local.knowledge import filled
 from tests.local.server.api import Json
-from tests.local.server.replay import frames
+from tests.local.server.replay import frames, recorded
 
 NO_GET = "AttributeError(\"'str' object has no attribute 'get'\")"
 NO_OBJECT = "TypeError('JSON payload must be an object.')"
@@ -241,6 +241,27 @@ async def test_texts_that_are_none(world: World) -> None:
     """Where RAGFlow has a column of texts it keeps other values as Python writes them, and so do we."""
     chat = (await world("POST", "/chats", {"name": "d", "description": ["a"], "language": 5}))["data"]
     assert (chat["description"], chat["language"]) == ("['a']", "5")
+
+
+ITS_OWN = "id tenant_id name create_time create_date update_time update_date llm_id tenant_llm_id".split()
+
+
+@pytest.mark.parametrize("version", ["0.27", "0.24"])
+async def test_the_settings_of_a_new_chat(world: World, version: str) -> None:
+    """They are those of the recorded server, but for the model and the prompt, which is the engine's own."""
+    recordings = recorded(f"v{version}", "05_chats_sessions")
+    [expected] = [r["response_body"]["data"] for r in recordings if r["name"] == "chat.create.no_datasets"]
+    made = (await world("POST", "/chats", {"name": "d"}))["data"]
+    prompts = []
+    for chat in (expected, made):
+        for name in ITS_OWN:
+            chat.pop(name, None)
+        chat.get("llm", {}).pop("model_name", None)
+        prompts.append(
+            chat["prompt"].pop("prompt") if "prompt" in chat else chat["prompt_config"].pop("system")
+        )
+    assert made == expected
+    assert all("{knowledge}" in prompt for prompt in prompts)
 
 
 @pytest.mark.parametrize("version", ["0.27"])

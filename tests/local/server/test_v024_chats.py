@@ -129,6 +129,14 @@ def test_what_the_sdk_is_told(served: Served) -> None:
         ({"name": "x", "prompt": {"variables": [{"key": "knowledge"}]}}, 100, None),
         ({"name": "x", "prompt": {"similarity_threshold": "a"}}, 100, None),
         ({"name": "x", "prompt": {"top_n": None}}, 100, None),
+        ({"name": "x", "prompt_config": {"system": "Hi."}}, 102, "Parameter 'knowledge' is not used"),
+        ({"name": "x", "prompt_config": None}, 100, None),
+        ({"name": "x", "llm_setting": "x"}, 100, None),
+        (
+            {"name": "x", "rerank_id": None},
+            100,
+            "IntegrityError(1048, \"Column 'rerank_id' cannot be null\")",
+        ),
     ],
 )
 def test_wrong_settings(served: Served, body: Json, code: int, message: str | None) -> None:
@@ -164,6 +172,34 @@ def test_settings_under_their_old_names(served: Served) -> None:
     }
 
 
+def test_settings_under_their_later_names(served: Served) -> None:
+    """They are kept as they are sent: the model is not looked for, the prompt's names are not translated."""
+    chat = served.chat(
+        llm_id="none@Nobody",
+        llm_setting={"temperature": 0.9, "model_name": "zz"},
+        prompt_config={"system": "{knowledge}!", "opener": "old name", "top_n": 3, "top_k": 9},
+        top_n=4,
+        icon="passed over",
+        show_quotation="passed over",
+        avatar="a",
+    )
+    assert chat["llm"] == {"temperature": 0.9, "model_name": "none@Nobody"}
+    shown = {key: chat["prompt"][key] for key in ("prompt", "opener", "top_n", "top_k")}
+    opener = "Hi! I'm your assistant. What can I do for you?"
+    assert shown == {"prompt": "{knowledge}!", "opener": opener, "top_n": 4, "top_k": 9}
+    assert (chat["avatar"], chat["do_refer"]) == ("a", "1")
+    asked = served("POST", f"/chats/{chat['id']}/completions", {"question": QUESTION, "stream": False})
+    session = asked["data"]["session_id"]
+    body = {"question": QUESTION, "stream": False, "session_id": session}
+    answer = served("POST", f"/chats/{chat['id']}/completions", body)
+    assert "none@Nobody" in answer["message"]
+    more = {"llm_id": "other", "prompt_config": {"prologue": "Ahoy"}, "icon": "b", "show_quotation": "0"}
+    assert served("PUT", f"/chats/{chat['id']}", more)["code"] == 0
+    changed = served.shown(chat)
+    assert (changed["llm"]["model_name"], changed["prompt"]["opener"]) == ("other", "Ahoy")
+    assert (changed["avatar"], changed["do_refer"], changed["prompt"]["prompt"]) == ("b", "0", "{knowledge}!")
+
+
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
@@ -174,6 +210,8 @@ def test_settings_under_their_old_names(served: Served) -> None:
         ({"prompt": {"prompt": "Hi."}}, 102, "Parameter 'knowledge' is not used"),
         ({"prompt": {"top_n": "x"}}, 100, None),
         ({"llm": "x"}, 100, None),
+        ({"llm": {"model_name": None}}, 100, "IntegrityError(1048, \"Column 'llm_id' cannot be null\")"),
+        ({"dataset_ids": [""]}, 102, "You don't own the dataset "),
     ],
 )
 def test_wrong_updates(served: Served, body: Json, code: int, message: str | None) -> None:

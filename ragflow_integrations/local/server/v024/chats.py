@@ -1,6 +1,8 @@
 """``/chats`` as v0.24 has them: ``llm`` and ``prompt`` in its own words, lists without a count, PUT only.
 
-``keywords_similarity_weight`` is kept as the vector's weight and shown as what is left of 1, as there.
+``keywords_similarity_weight`` is kept as the vector's weight and shown as what is left of 1, as there. What is sent
+under the names that all this has later (``llm_id``, ``llm_setting``, ``prompt_config``) is kept as it is: nobody
+looks whether there is such a model, and a prompt there has the later names.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from starlette.responses import Response
 
 from ...problems import Refused, Taken
 from ..call import ORDERS, Call, Order, Routes, without_repeats
-from ..chats import LONGEST_NAME, is_known, settings
+from ..chats import LONGEST_NAME, check_not_null, is_known, settings, text_or_null
 from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered, check_column, python_errors
 from .paging import page_of
 
@@ -19,8 +21,15 @@ __all__ = ["ROUTES", "delete", "deleted", "list_", "order_of", "owned"]
 
 Row = dict[str, Any]
 
-_INSIDE = {"parameters": "variables", "prologue": "opener", "quote": "show_quote", "system": "prompt"}
-_OUTSIDE = {"rerank_id": "rerank_model", "vector_similarity_weight": "keywords_similarity_weight"}
+_SHOWN_AS = {"avatar": "icon", "show_quotation": "do_refer"}
+_LATER = {  # what v0.24 calls it in a prompt
+    "parameters": "variables",
+    "prologue": "opener",
+    "quote": "show_quote",
+    "system": "prompt",
+    "rerank_id": "rerank_model",
+    "vector_similarity_weight": "keywords_similarity_weight",
+}
 _RETRIEVAL = ("similarity_threshold", "vector_similarity_weight", "top_n", "rerank_id", "top_k")
 _NEW: Row = {
     "llm_setting": {
@@ -36,7 +45,7 @@ _NEW: Row = {
 _NEWER = ("tenant_llm_id", "tenant_rerank_id", "kb_names")
 _COLUMNS = {
     *("name", "description", "icon", "avatar", "language", "prompt_type", "do_refer", "show_quotation"),
-    *("llm", "llm_id", "llm_setting", "prompt", "prompt_config", "meta_data_filter", "dataset_ids"),
+    *("llm", "llm_id", "llm_setting", "prompt", "prompt_config", "meta_data_filter", "dataset_ids", "kb_ids"),
     *_RETRIEVAL,
 }
 _DATASET = {  # what v0.24 calls it inside
@@ -57,8 +66,12 @@ _DATASET_FIELDS = (
 def create(call: Call) -> Response:
     """``POST /chats``."""
     given = call.json()
-    dataset_ids = _dataset_ids(call, given.get("dataset_ids", []))
-    fields = {**_NEW, **_fields(call, given), "dataset_ids": dataset_ids}
+    with python_errors():
+        wanted = [each for each in given.get("dataset_ids", []) if each]  # of a text each letter, as there
+    dataset_ids = _dataset_ids(call, wanted)
+    fields = {**_NEW, **_fields(call, {**given, "icon": given.get("avatar", "")}), "dataset_ids": dataset_ids}
+    if not fields.get("llm_id"):
+        fields.pop("llm_id", None)
     name = _name(given.get("name"), "`name` is required.")
     try:
         chat = call.engine.create_chat({**fields, "name": name}, check=lambda chat: _check_new(given, chat))
@@ -74,12 +87,13 @@ def update(call: Call) -> Response:
     chat = owned(call, "You do not own the chat")
     given = call.json()
     dataset_ids = _dataset_ids(call, given["dataset_ids"]) if given.get("dataset_ids") else []
-    fields = {**_fields(call, given), "dataset_ids": dataset_ids}
+    fields = {**_fields(call, _under_their_columns(given)), "dataset_ids": dataset_ids}
     if "name" in given:
         fields["name"] = _name(given["name"], "`name` cannot be empty.")
         with python_errors():
             given["name"].lower()
     _check_columns(given)
+    check_not_null(fields)
     check = _check_variables if "prompt_config" in fields else None
     try:
         call.engine.update_chat(chat["id"], fields, merged=("prompt_config", "llm_setting"), check=check)
@@ -127,14 +141,14 @@ def owned(call: Call, otherwise: str) -> Row:
 
 def order_of(call: Call, table: str) -> Order:
     """``orderby`` and ``desc`` of a list; ``Fail`` 100 for an unknown field."""
-    orderby = call.query.get("orderby", "create_time")
+    orderby = call.query.get("orderby", "create_time").replace("_date", "_time")
     check_column(table, orderby, ORDERS)
     return {"orderby": orderby, "desc": call.query.get("desc") not in ("False", "false")}
 
 
 def _dataset_ids(call: Call, given: Any) -> list[str]:
     with python_errors():
-        ids = [each for each in given if each]  # of a text each letter, as there
+        ids = list(given)
     for each in ids:
         if not isinstance(each, str):
             raise Fail(f"You don't own the dataset {each}")
@@ -149,33 +163,36 @@ def _dataset_ids(call: Call, given: Any) -> list[str]:
 
 def _fields(call: Call, given: Row) -> Row:
     """The settings among ``given`` under their later names, checked in v0.24's order."""
-    given = {"do_refer": given["show_quotation"], **given} if "show_quotation" in given else dict(given)
-    if "avatar" in given:
-        given["icon"] = given["avatar"]
-    fields = _llm(call, given)
-    config = given.get("prompt") or given.get("prompt_config")
-    if config is not None:
-        fields["prompt_config"], outside = _prompt(config)
-        given |= outside
+    fields: Row = {}
+    if given.get("llm_setting") is not None:
+        fields["llm_setting"] = _object(given, "llm_setting")
+    if given.get("llm"):
+        llm = _object(given, "llm")
+        fields["llm_setting"] = {key: value for key, value in llm.items() if key != "model_name"}
+        if llm.get("model_name") is not None:
+            _check_llm(call, llm["model_name"], llm)
+        given = {**given, "llm_id": llm["model_name"]} if "model_name" in llm else given
+    if given.get("prompt"):
+        fields["prompt_config"], outside = _prompt(_object(given, "prompt"))
+        given = {**given, **outside}
+    elif "prompt_config" in given:
+        fields["prompt_config"] = _object(given, "prompt_config")
     if given.get("rerank_id") and not is_known(call, "rerank", given["rerank_id"]):
         raise Fail(f"`rerank_model` {given['rerank_id']} doesn't exist")
-    if "rerank_id" in given:
-        fields["rerank_id"] = given["rerank_id"] or ""
+    fields |= {name: text_or_null(given[name]) for name in ("llm_id", "rerank_id") if name in given}
     return fields | settings(given)
 
 
-def _llm(call: Call, given: Row) -> Row:
-    """The model and its settings: in ``llm``, or as they are called later."""
-    llm = given.get("llm") or given.get("llm_setting")
-    if llm is not None and not isinstance(llm, dict):
-        raise Fail(f"`llm` should be an object, got {llm!r}", EXCEPTION, data=None)
-    llm_id = (llm or {}).get("model_name") if given.get("llm") else given.get("llm_id") or None
-    if llm_id is not None:
-        _check_llm(call, llm_id, llm or {})
-    fields = {} if llm_id is None else {"llm_id": llm_id}
-    return fields | (
-        {} if llm is None else {"llm_setting": {key: llm[key] for key in llm if key != "model_name"}}
-    )
+def _under_their_columns(given: Row) -> Row:
+    """What a change names as it is shown, under the names that it has in the table."""
+    return {**given, **{column: given[name] for name, column in _SHOWN_AS.items() if name in given}}
+
+
+def _object(given: Row, name: str) -> Row:
+    value = given[name]
+    if not isinstance(value, dict):
+        raise Fail(f"`{name}` should be an object, got {value!r}", EXCEPTION, data=None)
+    return value
 
 
 def _check_llm(call: Call, name: Any, settings: Row) -> None:
@@ -185,12 +202,10 @@ def _check_llm(call: Call, name: Any, settings: Row) -> None:
         raise Fail(f"`model_name` {name} doesn't exist")
 
 
-def _prompt(given: Any) -> tuple[Row, Row]:
+def _prompt(given: Row) -> tuple[Row, Row]:
     """What stays inside a prompt, and the settings of retrieval that v0.24 has there."""
-    if not isinstance(given, dict):
-        raise Fail(f"`prompt` should be an object, got {given!r}", EXCEPTION, data=None)
     config = dict(given)
-    for later, name in (_INSIDE | _OUTSIDE).items():
+    for later, name in _LATER.items():
         if name in config:
             config[later] = config.pop(name)
     return config, {name: config.pop(name) for name in _RETRIEVAL if name in config}
@@ -206,6 +221,7 @@ def _check_new(given: Row, chat: Row) -> None:
     if given.get("tenant_id"):
         raise Fail("`tenant_id` must not be provided.")
     _check_variables(chat)
+    check_not_null(chat)
 
 
 def _check_variables(chat: Row) -> None:
@@ -229,7 +245,9 @@ def _check_columns(given: Row) -> None:
 def _renamed(chat: Row) -> Row:
     """A chat as v0.24 shows it, without its datasets."""
     row = {key: value for key, value in chat.items() if key not in (*_NEWER, "dataset_ids")}
-    prompt = {_INSIDE.get(key, key): value for key, value in row.pop("prompt_config").items()}
+    config = row.pop("prompt_config")
+    prompt = {key: value for key, value in config.items() if key not in _LATER}
+    prompt |= {name: config[later] for later, name in _LATER.items() if later in config}
     weight = row.pop("vector_similarity_weight")
     prompt |= {
         "similarity_threshold": row.pop("similarity_threshold"),
