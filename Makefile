@@ -4,7 +4,7 @@
 CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 python)
 BIN := .venv/bin
 
-.PHONY: help quickstart test test-live lint types notebooks bench soak pythons lowest sdks sync fix clean
+.PHONY: help quickstart test tests test-live lint types notebooks bench soak pythons lowest sdks sync fix clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,8 +12,12 @@ help: ## show this list
 quickstart: .venv/.quickstart ## build a knowledge base and ask it (DOCS=folder, QUESTION="…")
 	@$(BIN)/python tools/quickstart.py
 
-test: lint types ## everything that must hold: lint, types, tests, documentation, notebooks
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+test: lint ## everything that must hold: lint, types, tests, documentation, notebooks
+	@$(MAKE) --no-print-directory --jobs=2 types tests
+
+# Tests start many processes of their own, each of which would compile our modules if nobody kept them.
+tests: .venv/.dev
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-live: .venv/.dev ## the scenarios on your server (RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…), cleaned up afterwards
 	@test -n "$$RAGFLOW_BASE_URL" -a -n "$$RAGFLOW_API_KEY" || { echo "make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…" >&2; exit 1; }

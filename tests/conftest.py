@@ -24,12 +24,42 @@ hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=Tr
 hypothesis.settings.register_profile("exploring", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("repeatable")
 
+# What takes longest begins first, so that nobody waits for it alone at the end.
+LONGEST = (
+    "tests/soak/",
+    "tests/protocol/test_any_answer.py",
+    "tests/llamaindex/test_conformance.py",
+    "tests/test_notebooks.py",
+    "tests/client/test_scope_trials.py",
+    "tests/local/server/test_serve.py",
+    "tests/langchain/test_conformance.py",
+    "tests/cli/test_commands.py",
+    "tests/llamaindex/test_filters.py",
+    "tests/faults/",
+)
 SHOWN = ("httpx", "pydantic", "apsw", "starlette", "langchain-core", "llama-index-core")
 
 
 def pytest_report_header() -> str:
     """Names the versions that a failure may depend on."""
     return ", ".join(f"{name} {version(name)}" for name in SHOWN)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two cores: many tests wait for a process, a socket or the disk."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores * 3 // 2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """``LONGEST`` first, and else as they were found."""
+    first = {start: place for place, start in enumerate(LONGEST)}
+    items.sort(
+        key=lambda item: next(
+            (first[start] for start in LONGEST if item.nodeid.startswith(start)), len(first)
+        )
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -58,11 +59,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, [ways[client]], indirect=True, scope=scope)
 
 
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, str]]:
+    """An engine on loopback in which many tests live, each with a key and data of its own."""
+    with Engine(tmp_path_factory.mktemp("house") / "kb") as engine, running_server(engine) as server:
+        yield engine, server.base_url
+
+
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest) -> Place:
     """An empty knowledge base, in this process or on loopback."""
-    with place_of(request.param, tmp_path / "kb") as place:
-        yield place
+    if request.param == "memory":
+        return Place(":memory:")
+    engine, base_url = request.getfixturevalue("house")
+    key = f"ragflow-{uuid.uuid4().hex}"
+    engine.add_tenant(key)
+    return Place(base_url, key)
 
 
 @pytest.fixture(params=["memory", "folder", "loopback"])
