@@ -14,7 +14,7 @@ from .store import Paging, Row, conditions, row, rows
 
 __all__ = ["Filters", "append", "create", "delete", "get", "ids", "listed", "names"]
 
-_ORDER = ("create_time", "update_time", "name")
+_ORDER = ("create_time", "update_time", "id")
 _OWNED = "agent_id IN (SELECT id FROM agent WHERE tenant_id = ?)"
 _SETTINGS: Row = {
     "name": None,
@@ -85,7 +85,7 @@ def listed(db: apsw.Connection, agent_id: str, **filters: Unpack[Filters]) -> tu
         f"{when} >= ?": filters.get("from_time"),
         f"{when} <= ?": filters.get("to_time"),
     }
-    found, total = store.listed(db, "agent_session", tests, filters, _ORDER[:2])
+    found, total = store.listed(db, "agent_session", tests, filters, _ORDER)
     return [_wire(each) for each in found], total
 
 

@@ -30,7 +30,7 @@ __all__ = [
 
 NICKNAME = "local"  # the owner's name, as versions are called after it
 LONGEST_TITLE = 255
-_ORDER = ("create_time", "update_time", "title")
+_ORDER = ("create_time", "update_time", "title", "id")
 _DEFAULTS: Row = {
     "avatar": None,
     "description": None,

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 EMPTY_RESPONSE = "Sorry! No relevant content was found in the knowledge base!"
-_ORDER = ("create_time", "update_time", "name")
+_ORDER = ("create_time", "update_time", "name", "id")
 _PROMPT: Row = {
     "system": "Answer from these excerpts only; say so when they do not hold the answer.\n\n{knowledge}",
     "prologue": "Hi! I'm your assistant. What can I do for you?",

@@ -48,6 +48,7 @@ _ORDER = (
     "chunk_count",
     "token_count",
     "suffix",
+    "id",
 )
 _NONE = "{}"  # metadata, as stored
 _OWNED = "dataset_id IN (SELECT id FROM dataset WHERE tenant_id = ?)"

@@ -36,7 +36,7 @@ __all__ = [
 
 FOLDER = "folder"
 _KNOWLEDGE = "knowledgebase"
-_ORDER = ("create_time", "update_time", "name", "size", "type")
+_ORDER = ("create_time", "update_time", "name", "size", "type", "id")
 _COLUMNS = (
     "id, tenant_id, parent_id, name, type, location, size, source_type, create_time, update_time, sha256"
 )

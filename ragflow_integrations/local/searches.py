@@ -14,7 +14,7 @@ from .store import Paging, Row, row
 
 __all__ = ["Filters", "create", "delete", "get", "listed", "update"]
 
-_ORDER = ("create_time", "update_time", "name")
+_ORDER = ("create_time", "update_time", "name", "id")
 _DEFAULTS: Row = {"avatar": None, "description": ""}
 _CONFIG: Row = {
     "kb_ids": [],

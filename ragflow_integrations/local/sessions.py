@@ -24,7 +24,7 @@ __all__ = [
     "update",
 ]
 
-_ORDER = ("create_time", "update_time", "name")
+_ORDER = ("create_time", "update_time", "name", "id")
 _OWNED = "chat_id IN (SELECT id FROM chat WHERE tenant_id = ?)"
 
 

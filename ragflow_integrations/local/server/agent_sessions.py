@@ -8,8 +8,8 @@ from typing import Any
 from starlette.responses import Response
 
 from .agents import accessible, as_id, not_runnable
-from .call import Call, Routes, without_repeats
-from .envelope import JSON, Fail, answered, check_column, python_errors, succeeded
+from .call import COLUMNS, Call, Routes, without_repeats
+from .envelope import JSON, Fail, answered, python_errors, succeeded
 
 __all__ = ["ROUTES", "delete_those", "filters_of", "shown"]
 
@@ -58,8 +58,7 @@ def list_(call: Call) -> Response:
 def filters_of(call: Call) -> Row:
     """Order and filters of a list of sessions that all versions have."""
     query = call.query
-    orderby = query.get("orderby", "update_time").replace("_date", "_time")
-    check_column("API4Conversation", orderby, ("create_time", "update_time"))
+    orderby = call.sorted_by("API4Conversation", COLUMNS, "update_time")
     desc = query.get("desc") not in ("False", "false")
     return {"orderby": orderby, "desc": desc, "id": query.get("id"), "user_id": query.get("user_id")}
 

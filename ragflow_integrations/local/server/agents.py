@@ -11,20 +11,20 @@ from starlette.responses import Response
 
 from ..agent import NotRunnable, check_components
 from ..agent.problems import WrongParameter
-from .call import MAX_IDS, Call, Routes
+from .call import COLUMNS, MAX_IDS, Call, Routes
 from .datasets import NICKNAME
 from .envelope import (
     ARGUMENT,
     EXCEPTION,
     OPERATING,
     Fail,
-    check_column,
     not_there_yet,
     python_errors,
     succeeded,
 )
 
 __all__ = [
+    "ORDERS",
     "REFUSING",
     "ROUTES",
     "accessible",
@@ -49,7 +49,7 @@ _FIELDS = (
     "release",
     "tags",
 )
-_ORDER = ("create_time", "update_time", "title", "create_date", "update_date", "id")
+ORDERS = COLUMNS | {"title": "title"}
 _LISTED = (
     "id avatar title description permission update_time canvas_type canvas_category tags release_time"
 ).split()
@@ -108,7 +108,7 @@ def list_(call: Call) -> Response:
     page = call.page()
     if set(owners) - {call.engine.tenant_id}:
         raise Fail("Only authorized owner_ids can be queried.", OPERATING, data=False)
-    check_column("UserCanvas", query.get("orderby", "create_time"), _ORDER)
+    call.sorted_by("UserCanvas", ORDERS)
     of_agents: Row = {
         "categories": _several(call, "canvas_category"),
         "canvas_type": query.get("canvas_type"),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..tenant import Tenant
 
 __all__ = [
+    "COLUMNS",
     "MAX_IDS",
-    "ORDERS",
     "Accepted",
     "Body",
     "Call",
@@ -34,7 +34,15 @@ __all__ = [
 ]
 
 MAX_IDS = 100
-ORDERS = ("create_time", "update_time", "name")
+_ORDERS = ("create_time", "update_time", "name")
+COLUMNS = {
+    "id": "id",
+    "create_time": "create_time",
+    "create_date": "create_time",
+    "update_time": "update_time",
+    "update_date": "update_time",
+}
+"""What any of RAGFlow's tables can be sorted by, and what the engine calls it."""
 _MAX_PAGE_SIZE = 100
 _MALFORMED = "Malformed JSON syntax: Missing commas/brackets or invalid encoding"
 
@@ -154,9 +162,19 @@ class Call(Body):
     def order(self, data: Any = UNSET) -> Order:
         """``orderby`` and ``desc`` of a list route; ``Fail`` 101 (with ``data``) for an unknown field."""
         orderby = self.query.get("orderby", "create_time")
-        if orderby not in ORDERS:
+        if orderby not in _ORDERS:
             raise Fail(f"invalid orderby field: {orderby}", ARGUMENT, data=data)
         return {"orderby": orderby, "desc": self.query.get("desc", "true").strip().lower() != "false"}
+
+    def sorted_by(self, table: str, columns: Mapping[str, str], default: str = "create_time") -> str:
+        """What the engine calls the column that ``orderby`` names.
+
+        ``Fail`` 100, in RAGFlow's words, unless it is one of the ``columns`` of its ``table``.
+        """
+        name = self.query.get("orderby", default)
+        if name not in columns:
+            raise failed(AttributeError(f"type object '{table}' has no attribute '{name}'"))
+        return columns[name]
 
     def number(self, name: str, default: int) -> int:
         """A number of the query; ``Fail`` 100 if it is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,6 @@ __all__ = [
     "Fail",
     "Raised",
     "answered",
-    "check_column",
     "failed",
     "not_there_yet",
     "python_errors",
@@ -92,12 +91,6 @@ class Raised(Fail):
 def failed(error: Exception) -> Fail:
     """The answer to a request at which RAGFlow raises this."""
     return Raised(error)
-
-
-def check_column(table: str, name: str, columns: Collection[str]) -> None:
-    """``Fail`` 100, in RAGFlow's words, unless a list can be sorted by the column ``name`` of its ``table``."""
-    if name not in columns:
-        raise failed(AttributeError(f"type object '{table}' has no attribute '{name}'"))
 
 
 class BadRequest(Exception):

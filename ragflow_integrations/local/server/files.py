@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from starlette.responses import Response
 
 from ..problems import Missing
-from .call import MAX_IDS, Call, Routes, accepts
+from .call import COLUMNS, MAX_IDS, Call, Routes, accepts
 from .documents import check_length
 from .envelope import ARGUMENT, DATA, Fail, answered, python_errors, succeeded
 from .media import typed
@@ -91,7 +91,7 @@ def list_(call: Call) -> Response:
         folder,
         page=query.page,
         page_size=query.page_size,
-        orderby=query.orderby,
+        orderby=COLUMNS.get(query.orderby, query.orderby),
         desc=query.desc,
         keywords=query.keywords,
         deep=True,

@@ -7,11 +7,11 @@ from typing import Any
 from starlette.responses import Response
 
 from .bots import answer_frames
-from .call import ORDERS, Call, Routes
+from .call import COLUMNS, Call, Routes
 from .chats import owner_ids, text_or_null
 from .completions import checked_datasets, required
 from .datasets import NICKNAME
-from .envelope import AUTHENTICATION, OPERATING, Fail, check_column, failed, succeeded
+from .envelope import AUTHENTICATION, OPERATING, Fail, failed, succeeded
 from .sse import EventStream
 
 __all__ = ["ROUTES", "owned", "shown"]
@@ -42,8 +42,12 @@ def list_(call: Call) -> Response:
     page, owners = call.page(), owner_ids(call)
     if owners and call.engine.tenant_id not in owners:
         return succeeded({"search_apps": [], "total": 0})
-    check_column("Search", call.query.get("orderby", "create_time"), ORDERS)
-    rows, total = call.engine.list_searches(**page, **call.order(), keywords=call.query.get("keywords"))
+    rows, total = call.engine.list_searches(
+        **page,
+        orderby=call.sorted_by("Search", COLUMNS | {"name": "name"}),
+        desc=call.query.get("desc", "true").lower() != "false",
+        keywords=call.query.get("keywords"),
+    )
     return succeeded({"search_apps": [_listed(row) for row in rows], "total": total})
 
 

@@ -17,7 +17,7 @@ BOTH = pytest.mark.parametrize("version", ["0.27", "0.24"])
 
 
 class Asked:
-    """Requests to an application that asks for no key; ``{dataset}`` stands for one with two documents."""
+    """Requests to an application that asks for no key; ``{dataset}`` has two documents, ``{chat}`` nothing."""
 
     def __init__(self, engine: Engine, version: str) -> None:
         transport = httpx.ASGITransport(build_app(engine, with_keys=False, api_version=version))
@@ -26,9 +26,11 @@ class Asked:
         self.dataset = engine.create_dataset({"name": "ds"})["id"]
         for name in ("a.txt", "b.md"):
             engine.add_document(self.dataset, name, b"hello")
+        self.chat = engine.create_chat({"name": "c"})["id"]
 
     async def __call__(self, path: str) -> Json:
-        return dict((await self.http.get(path.replace("{dataset}", self.dataset))).json())
+        path = path.replace("{dataset}", self.dataset).replace("{chat}", self.chat)
+        return dict((await self.http.get(path)).json())
 
 
 @pytest.fixture
@@ -61,3 +63,68 @@ async def test_of_a_repeated_field_of_a_form_the_first_counts(asked: Asked) -> N
     parts = [("parent_path", (None, b"one")), ("parent_path", (None, b"two")), ("file", ("c.txt", b"x"))]
     answer = await asked.http.post(f"/datasets/{asked.dataset}/documents", files=parts)
     assert [document["location"] for document in answer.json()["data"]] == ["one/c.txt"]
+
+
+NO_COLUMN = "AttributeError(\"type object '{}' has no attribute '{}'\")"
+NO_INT = "ValueError(\"invalid literal for int() with base 10: '{}'\")"
+Case = tuple[str, int, str | None]  # path, code, message (None: any)
+CASES: dict[str, list[Case]] = {
+    "0.27": [
+        ("/files?orderby=create_date", 0, None),
+        ("/files?orderby=id", 0, None),
+        ("/agents?orderby=update_date", 0, None),
+        ("/agents?orderby=name", 100, NO_COLUMN.format("UserCanvas", "name")),
+        ("/searches?orderby=create_date", 0, None),
+        ("/searches?orderby=", 100, NO_COLUMN.format("Search", "")),
+        ("/chats?page_size=0&page=-1&desc=no", 0, None),
+        ("/chats?page_size=101", 100, None),
+        ("/datasets?page=0", 101, None),
+        ("/datasets?zz=1", 101, None),
+    ],
+    "0.24": [
+        ("/chats?name=none&page=x&orderby=zz", 102, "The chat doesn't exist"),
+        ("/chats?page=x&orderby=zz", 100, NO_INT.format("x")),
+        ("/chats?orderby=zz'", 100, "AttributeError(\"type object 'Dialog' has no attribute 'zz''\")"),
+        ("/chats?orderby=update_date", 0, None),
+        ("/chats?orderby=id", 0, None),
+        ("/chats?orderby=", 100, NO_COLUMN.format("Dialog", "")),
+        ("/chats/{chat}/sessions?orderby=create_date", 0, None),
+        ("/chats/{chat}/sessions?page_size=None&orderby=zz", 100, NO_INT.format("None")),
+        ("/agents?title=none&page_size=x&orderby=zz", 102, "The agent doesn't exist."),
+        ("/agents?page_size=x&orderby=zz", 100, NO_INT.format("x")),
+        ("/agents?orderby=id&page_size=%201%20", 0, None),
+        ("/agents?orderby=zz_date", 100, NO_COLUMN.format("UserCanvas", "zz_date")),
+        ("/file/list?page=x&parent_id=none&orderby=zz", 100, NO_INT.format("x")),
+        ("/file/list?parent_id=none&orderby=zz", 404, "Folder not found!"),
+        ("/file/list?orderby=update_date", 0, None),
+        ("/datasets/{dataset}/documents?orderby=chunk_num", 0, None),
+        (
+            "/datasets/{dataset}/documents?orderby=chunk_count",
+            100,
+            NO_COLUMN.format("Document", "chunk_count"),
+        ),
+    ],
+}
+
+
+@BOTH
+async def test_odd_queries(asked: Asked) -> None:
+    """What is wrong is said in each version's order and words; each column that RAGFlow's tables have sorts."""
+    wrong = []
+    for path, code, message in CASES[asked.version]:
+        answer = await asked(path)
+        if answer["code"] != code or message not in (None, answer.get("message")):
+            wrong.append((path, answer["code"], answer.get("message")))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("version", ["0.24"])
+async def test_lists_sorted_by_id(asked: Asked) -> None:
+    """Documents and chats come in the order of their ids, up or down."""
+    for name in ("one", "two"):
+        await asked.http.post("/chats", json={"name": name})
+    for path, rows in (("/datasets/{dataset}/documents", "docs"), ("/chats", None)):
+        up, down = [(await asked(f"{path}?orderby=id&desc={desc}"))["data"] for desc in ("false", "true")]
+        ids = [[row["id"] for row in (data[rows] if rows else data)] for data in (up, down)]
+        assert len(ids[0]) > 1
+        assert ids == [sorted(ids[0]), sorted(ids[0], reverse=True)], path

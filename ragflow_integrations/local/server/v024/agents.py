@@ -26,13 +26,12 @@ from ..envelope import (
     SERVER,
     Fail,
     answered,
-    check_column,
     failed,
     python_errors,
     succeeded,
 )
 from ..sse import EventStream, frame
-from .paging import page_of
+from .paging import ONE_ROW, page_of
 
 __all__ = ["BOT_ROUTES", "ROUTES"]
 
@@ -44,7 +43,6 @@ _LISTED = (
 ).split()
 _CREATED_SESSION = "id user_id message source".split()
 _DENIED = "Only owner of canvas authorized for this operation."
-_ORDER = ("create_time", "update_time", "title")
 
 
 def _create(call: Call) -> Response:
@@ -63,13 +61,11 @@ def _list(call: Call) -> Response:
     """``GET /agents``: those changed first first; an unknown id or title is an error."""
     query = call.query
     identifier, title = query.get("id") or None, query.get("title") or None
-    page = page_of(call)
-    orderby = query.get("orderby", "update_time").replace("_date", "_time")
-    check_column("UserCanvas", orderby, _ORDER)
-    desc = query.get("desc", "false").lower() != "false"
-    rows, total = call.engine.list_agents(**page, orderby=orderby, desc=desc, id=identifier, title=title)
-    if (identifier or title) and not total:
+    if (identifier or title) and not call.engine.list_agents(**ONE_ROW, id=identifier, title=title)[1]:
         raise Fail("The agent doesn't exist.")
+    page, orderby = page_of(call), call.sorted_by("UserCanvas", agents.ORDERS, "update_time")
+    desc = query.get("desc", "false").lower() != "false"
+    rows, _ = call.engine.list_agents(**page, orderby=orderby, desc=desc, id=identifier, title=title)
     return answered([_row(call, row) for row in rows])
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from starlette.responses import Response
 
 from ...problems import Refused, Taken
-from ..call import ORDERS, Call, Order, Routes, without_repeats
+from ..call import COLUMNS, Call, Order, Routes, without_repeats
 from ..chats import LONGEST_NAME, check_not_null, is_known, settings, text_or_null
-from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered, check_column, python_errors
-from .paging import page_of
+from ..envelope import AUTHENTICATION, EXCEPTION, Fail, answered, python_errors
+from .paging import ONE_ROW, page_of
 
 __all__ = ["ROUTES", "delete", "deleted", "list_", "order_of", "owned"]
 
@@ -105,10 +105,10 @@ def update(call: Call) -> Response:
 def list_(call: Call) -> Response:
     """``GET /chats``: a list; an unknown id or name is an error."""
     identifier, name = call.query.get("id") or None, call.query.get("name") or None
-    order, page = order_of(call, "Dialog"), page_of(call)
-    rows, total = call.engine.list_chats(**order, **page, id=identifier, name=name)
-    if (identifier or name) and not total:
+    if (identifier or name) and not call.engine.list_chats(**ONE_ROW, id=identifier, name=name)[1]:
         raise Fail("The chat doesn't exist")
+    page, order = page_of(call), order_of(call, "Dialog")
+    rows, _ = call.engine.list_chats(**order, **page, id=identifier, name=name)
     return answered([{**_renamed(row), "datasets": _datasets(call, row)} for row in rows])
 
 
@@ -141,8 +141,7 @@ def owned(call: Call, otherwise: str) -> Row:
 
 def order_of(call: Call, table: str) -> Order:
     """``orderby`` and ``desc`` of a list; ``Fail`` 100 for an unknown field."""
-    orderby = call.query.get("orderby", "create_time").replace("_date", "_time")
-    check_column(table, orderby, ORDERS)
+    orderby = call.sorted_by(table, COLUMNS | {"name": "name"})
     return {"orderby": orderby, "desc": call.query.get("desc") not in ("False", "false")}
 
 

@@ -13,8 +13,8 @@ from ...documents import Filters
 from ...metadata import matching
 from ...parser_defaults import v024
 from .. import documents, uploads
-from ..call import Call, Routes, without_repeats
-from ..envelope import ARGUMENT, EXCEPTION, SERVER, Fail, answered, check_column, failed, python_errors
+from ..call import COLUMNS, Call, Routes, without_repeats
+from ..envelope import ARGUMENT, EXCEPTION, SERVER, Fail, answered, failed, python_errors
 from ..media import attached
 from ..metadata import filter_of
 from .paging import page_of
@@ -26,18 +26,12 @@ Row = dict[str, Any]
 _METHODS = frozenset(
     "naive manual qa table paper book laws presentation picture one knowledge_graph email tag".split()
 )
-_ORDER = {"chunk_num": "chunk_count", "token_num": "token_count"}
-_SORTABLE = (
-    "create_time",
-    "update_time",
-    "name",
-    "size",
-    "run",
-    "progress",
-    "suffix",
-    "chunk_count",
-    "token_count",
-)
+_ORDERS = {
+    **COLUMNS,
+    **{name: name for name in ("name", "size", "run", "progress", "suffix")},
+    "chunk_num": "chunk_count",
+    "token_num": "token_count",
+}
 _IN_LISTS = {"title": None}
 
 
@@ -150,11 +144,9 @@ def _check_there(call: Call, what: str, wanted: str | None) -> None:
 
 
 def _filters(call: Call) -> Filters:
-    order = call.query.get("orderby", "create_time")
-    check_column("Document", _ORDER.get(order, order), _SORTABLE)
     return {
         **page_of(call),
-        "orderby": _ORDER.get(order, order),
+        "orderby": call.sorted_by("Document", _ORDERS),
         "desc": call.query.get("desc", "true").strip().lower() != "false",
         "id": call.query.get("id") or None,
         "name": call.query.get("name") or None,

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from ...problems import Problem
 from .. import files
-from ..call import Call, Routes
+from ..call import COLUMNS, Call, Routes
 from ..documents import check_length
-from ..envelope import EXCEPTION, NOT_FOUND, Fail, check_column, failed, python_errors, succeeded
+from ..envelope import EXCEPTION, NOT_FOUND, Fail, failed, python_errors, succeeded
 from ..uploads import parts
 from .paging import page_of
 
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 _BAD_REQUEST = 400
 _CONFLICT = 409
-_SORTABLE = ("create_time", "update_time", "name", "size", "type")
+_ORDERS = COLUMNS | {name: name for name in ("name", "size", "type")}
 _GONE = "File or Folder not found!"
 
 
@@ -57,13 +57,12 @@ def create(call: Call) -> Response:
 
 def list_(call: Call) -> Response:
     """``GET /file/list``: one page of a folder."""
-    order = call.query.get("orderby", "create_time")
-    check_column("File", order, _SORTABLE)
+    page = page_of(call, 15)
     folder = _folder(call, call.query.get("parent_id"), _missing("Folder not found!"))
     found, total = call.engine.list_files(
         folder,
-        **page_of(call, 15),
-        orderby=order,
+        **page,
+        orderby=call.sorted_by("File", _ORDERS),
         desc=call.query.get("desc", "true").lower() != "false",
         keywords=call.query.get("keywords"),
     )

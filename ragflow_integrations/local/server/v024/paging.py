@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from ...store import Paging
 from ..call import Call, Page
 from ..envelope import EXCEPTION, Fail
 
-__all__ = ["page_of"]
+__all__ = ["ONE_ROW", "page_of"]
 
+ONE_ROW: Paging = {"page": 1, "page_size": 1, "orderby": "create_time", "desc": True}
+"""For those who want to know whether a list has any row."""
 _MOST = 10_000  # rows a page; v0.24 itself has no limit
 
 

@@ -35,7 +35,7 @@ def list_(call: Call) -> Response:
     """``GET …/sessions``."""
     chat = owned(call, f"You don't own the assistant {call.path['chat_id']}.")
     wanted = {key: call.query.get(key) or None for key in ("id", "name", "user_id")}
-    order, page = order_of(call, "Conversation"), page_of(call)
+    page, order = page_of(call), order_of(call, "Conversation")
     rows = call.engine.list_sessions(chat["id"], **order, **page, **wanted)
     return answered([_listed(row) for row in rows])
 
