@@ -24,6 +24,12 @@ FILES = {
     "zebras.md": b"# Zebras\n\nZebras live in Africa and eat grass.\n\n## Stripes\n\nNo two zebras have equal stripes.",
     "tea.html": "<html><body><h1>Tee</h1><p>Grüner Tee zieht zwei Minuten.</p></body></html>".encode(),
 }
+LIGHT = {
+    "atlantis.txt": FILES["atlantis.txt"],
+    "zebras.md": FILES["zebras.md"],
+    "tea.mdx": "# Tee\n\nGrüner Tee zieht zwei Minuten.".encode(),
+}
+"""The same where each test has an engine of its own: without a web page, which is read by a process of its own."""
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ SENT_AGAIN = {
 def test_fault(calling: Callable[..., Any], place: Place, fault: Fault, operation: Operation) -> None:
     """The right error in bounded time, sent as often as it may be, nothing left open, and the next call works."""
     kind = ERRORS[fault][operation.stream]
-    timeout = BOUND if kind is None else TIMEOUT  # seconds: a busy machine is no fault
+    timeout = TIMEOUT if kind is RequestTimeoutError else BOUND  # seconds: a busy machine is no fault
     with calling(timeout=timeout, max_retries=1) as call:
         given = operation.before(call, place)
         with place.proxy.spoiling(fault) as seen:

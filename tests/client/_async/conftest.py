@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from ragflow_integrations import AsyncDataSet, AsyncRAGFlow
-from tests.client.conftest import FILES, Place
+from tests.client.conftest import LIGHT, Place
 
 Connect = Callable[..., AsyncRAGFlow]
 
 
-async def filled(client: AsyncRAGFlow, name: str = "facts") -> AsyncDataSet:
-    """A dataset with ``FILES``, parsed."""
-    dataset = await client.create_dataset(name)
+async def filled(client: AsyncRAGFlow, files: dict[str, bytes] = LIGHT) -> AsyncDataSet:
+    """A dataset with these, parsed."""
+    dataset = await client.create_dataset("facts")
     documents = await dataset.upload_documents(
-        [{"display_name": name, "blob": blob} for name, blob in FILES.items()]
+        [{"display_name": name, "blob": blob} for name, blob in files.items()]
     )
     await dataset.parse_documents([document.id for document in documents], interval=0.05)
     return dataset

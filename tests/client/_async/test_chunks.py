@@ -70,7 +70,7 @@ async def test_get(document: AsyncDocument, facts: AsyncDataSet) -> None:
     (first,) = await document.list_chunks()
     again = await document.get_chunk(first.id)
     assert (again.id, again.content, again.document_id) == (first.id, first.content, document.id)
-    other = (await facts.list_documents(name="tea.html"))[0]
+    other = (await facts.list_documents(name="tea.mdx"))[0]
     for place, wrong in ((document, "0" * 16), (other, first.id)):
         with pytest.raises(NotFoundError, match=wrong):
             await place.get_chunk(wrong)

@@ -29,7 +29,7 @@ async def tagged(facts: AsyncDataSet) -> dict[str, str]:
     documents = {document.name: document for document in await facts.list_documents()}
     await documents["atlantis.txt"].update({"meta_fields": {"author": "Ann", "year": 2020, "of": ["sea"]}})
     await documents["zebras.md"].update({"meta_fields": {"author": "Ann", "year": 2024}})
-    await documents["tea.html"].update({"meta_fields": {"author": "Bob"}})
+    await documents["tea.mdx"].update({"meta_fields": {"author": "Bob"}})
     return {name: document.id for name, document in documents.items()}
 
 
@@ -48,7 +48,7 @@ async def test_summary(facts: AsyncDataSet) -> None:
     }
     assert summary["author"].values == [("Ann", 2), ("Bob", 1)]
     assert sorted(summary["year"].values) == [("2020", 1), ("2024", 1)]
-    some = await facts.metadata_summary([ids["tea.html"]])
+    some = await facts.metadata_summary([ids["tea.mdx"]])
     assert {name: field.values for name, field in some.items()} == {"author": [("Bob", 1)]}
 
 
@@ -59,10 +59,10 @@ async def test_update_some(facts: AsyncDataSet) -> None:
         {"key": "author", "value": "Cy", "match": "Ann"},
         {"key": "of", "value": ["myth"]},
     ]
-    done = await facts.update_metadata(updates, document_ids=[ids["atlantis.txt"], ids["tea.html"]])
+    done = await facts.update_metadata(updates, document_ids=[ids["atlantis.txt"], ids["tea.mdx"]])
     assert done == MetadataUpdate(matched_docs=2, updated=2)
     assert await metadata_of(facts, "atlantis.txt") == {"author": "Cy", "year": 2020, "of": ["sea", "myth"]}
-    assert await metadata_of(facts, "tea.html") == {"author": "Bob", "of": ["myth"]}
+    assert await metadata_of(facts, "tea.mdx") == {"author": "Bob", "of": ["myth"]}
     deletes = [{"key": "of", "value": "sea"}, {"key": "year"}]
     await facts.update_metadata(deletes=deletes, document_ids=[ids["atlantis.txt"]])
     assert await metadata_of(facts, "atlantis.txt") == {"author": "Cy", "of": ["myth"]}
@@ -73,7 +73,7 @@ async def test_update_by_a_condition(facts: AsyncDataSet) -> None:
     ids = await tagged(facts)
     seen = [{"key": "seen", "value": "yes"}]
     assert await facts.update_metadata(seen, metadata_condition=ANN) == MetadataUpdate(2, 2)
-    assert "seen" not in (await metadata_of(facts, "tea.html") or {})
+    assert "seen" not in (await metadata_of(facts, "tea.mdx") or {})
     both = await facts.update_metadata(
         [{"key": "old", "value": "yes"}],
         document_ids=[ids["zebras.md"], ids["atlantis.txt"]],

@@ -23,7 +23,7 @@ MISSING = "00000000000000000000000000000000"
 async def test_files_in_cited_answers_out(any_place: Place) -> None:
     """Upload, parse, search, ask: the same in memory, in a folder and over loopback."""
     async with AsyncRAGFlow(any_place.api_key, any_place.base_url) as client:
-        dataset = await filled(client)
+        dataset = await filled(client, FILES)
         assert sorted(document.name for document in await dataset.list_documents()) == sorted(FILES)
         assert (await client.retrieve("Where do zebras live?", [dataset.id]))[0].document_name == "zebras.md"
         chat = await client.create_chat("guide", dataset_ids=[dataset.id])

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from ragflow_integrations import DataSet, RAGFlow
-from tests.client.conftest import FILES, Place
+from tests.client.conftest import LIGHT, Place
 
 Connect = Callable[..., RAGFlow]
 
 
-def filled(client: RAGFlow, name: str = "facts") -> DataSet:
-    """A dataset with ``FILES``, parsed."""
-    dataset = client.create_dataset(name)
+def filled(client: RAGFlow, files: dict[str, bytes] = LIGHT) -> DataSet:
+    """A dataset with these, parsed."""
+    dataset = client.create_dataset("facts")
     documents = dataset.upload_documents(
-        [{"display_name": name, "blob": blob} for name, blob in FILES.items()]
+        [{"display_name": name, "blob": blob} for name, blob in files.items()]
     )
     dataset.parse_documents([document.id for document in documents], interval=0.05)
     return dataset

@@ -69,7 +69,7 @@ def test_get(document: Document, facts: DataSet) -> None:
     (first,) = document.list_chunks()
     again = document.get_chunk(first.id)
     assert (again.id, again.content, again.document_id) == (first.id, first.content, document.id)
-    other = (facts.list_documents(name="tea.html"))[0]
+    other = (facts.list_documents(name="tea.mdx"))[0]
     for place, wrong in ((document, "0" * 16), (other, first.id)):
         with pytest.raises(NotFoundError, match=wrong):
             place.get_chunk(wrong)

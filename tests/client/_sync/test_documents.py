@@ -24,7 +24,7 @@ from ragflow_integrations import (
 from ragflow_integrations._compat import sleep
 from ragflow_integrations.models import DataSetFields, DocumentFields
 from tests.client._sync.conftest import Connect
-from tests.client.conftest import FILES, Place
+from tests.client.conftest import FILES, LIGHT, Place
 from tests.protocol.recorded import recorded
 from tests.recordings.replay import Replay
 from tests.transport.raw_server import http, serving
@@ -94,7 +94,7 @@ def test_list(facts: DataSet) -> None:
     assert [each.name for each in facts.list_documents(keywords="ZEBRA")] == ["zebras.md"]
     assert len(facts.list_documents(run=["DONE"])) == 3
     assert facts.list_documents(run=["FAIL", "RUNNING"]) == []
-    assert [each.name for each in facts.list_documents(orderby="name", desc=False)] == sorted(FILES)
+    assert [each.name for each in facts.list_documents(orderby="name", desc=False)] == sorted(LIGHT)
 
 
 def test_parse_with_progress(client: RAGFlow) -> None:
@@ -213,21 +213,21 @@ def test_delete(client: RAGFlow, facts: DataSet) -> None:
 def test_every_filter(facts: DataSet) -> None:
     """By ids, endings, kinds, time and metadata; each alone and the fitting ones together."""
     documents = {document.name: document for document in facts.list_documents()}
-    tea, zebras = documents["tea.html"], documents["zebras.md"]
+    tea, zebras = documents["tea.mdx"], documents["zebras.md"]
     tea.update({"meta_fields": {"author": "Ann", "year": 2024}})
     zebras.update({"meta_fields": {"author": "Bob", "year": 2020}})
     latest = max(document.create_time or 0 for document in documents.values())
     ann = {"conditions": [{"name": "author", "comparison_operator": "is", "value": "Ann"}]}
     recent = {"conditions": [{"name": "year", "comparison_operator": ">", "value": 2019}]}
     cases: list[tuple[dict[str, Any], set[str]]] = [
-        ({"ids": [tea.id, zebras.id]}, {"tea.html", "zebras.md"}),
-        ({"suffix": ["md", "html"]}, {"tea.html", "zebras.md"}),
-        ({"types": ["doc"]}, set(FILES)),
+        ({"ids": [tea.id, zebras.id]}, {"tea.mdx", "zebras.md"}),
+        ({"suffix": ["md", "mdx"]}, {"tea.mdx", "zebras.md"}),
+        ({"types": ["doc"]}, set(LIGHT)),
         ({"create_time_from": latest + 1}, set()),
-        ({"create_time_from": 0, "create_time_to": latest}, set(FILES)),
-        ({"metadata_condition": ann}, {"tea.html"}),
+        ({"create_time_from": 0, "create_time_to": latest}, set(LIGHT)),
+        ({"metadata_condition": ann}, {"tea.mdx"}),
         ({"metadata_condition": recent, "suffix": ["md"]}, {"zebras.md"}),
-        ({"metadata": {"author": ["Ann", "Bob"]}}, {"tea.html", "zebras.md"}),
+        ({"metadata": {"author": ["Ann", "Bob"]}}, {"tea.mdx", "zebras.md"}),
         ({"metadata": {"author": "Bob"}, "run": ["DONE"]}, {"zebras.md"}),
         ({"return_empty_metadata": True}, {"atlantis.txt"}),
     ]

@@ -30,7 +30,7 @@ def tagged(facts: DataSet) -> dict[str, str]:
     documents = {document.name: document for document in facts.list_documents()}
     documents["atlantis.txt"].update({"meta_fields": {"author": "Ann", "year": 2020, "of": ["sea"]}})
     documents["zebras.md"].update({"meta_fields": {"author": "Ann", "year": 2024}})
-    documents["tea.html"].update({"meta_fields": {"author": "Bob"}})
+    documents["tea.mdx"].update({"meta_fields": {"author": "Bob"}})
     return {name: document.id for name, document in documents.items()}
 
 
@@ -49,7 +49,7 @@ def test_summary(facts: DataSet) -> None:
     }
     assert summary["author"].values == [("Ann", 2), ("Bob", 1)]
     assert sorted(summary["year"].values) == [("2020", 1), ("2024", 1)]
-    some = facts.metadata_summary([ids["tea.html"]])
+    some = facts.metadata_summary([ids["tea.mdx"]])
     assert {name: field.values for name, field in some.items()} == {"author": [("Bob", 1)]}
 
 
@@ -60,10 +60,10 @@ def test_update_some(facts: DataSet) -> None:
         {"key": "author", "value": "Cy", "match": "Ann"},
         {"key": "of", "value": ["myth"]},
     ]
-    done = facts.update_metadata(updates, document_ids=[ids["atlantis.txt"], ids["tea.html"]])
+    done = facts.update_metadata(updates, document_ids=[ids["atlantis.txt"], ids["tea.mdx"]])
     assert done == MetadataUpdate(matched_docs=2, updated=2)
     assert metadata_of(facts, "atlantis.txt") == {"author": "Cy", "year": 2020, "of": ["sea", "myth"]}
-    assert metadata_of(facts, "tea.html") == {"author": "Bob", "of": ["myth"]}
+    assert metadata_of(facts, "tea.mdx") == {"author": "Bob", "of": ["myth"]}
     deletes = [{"key": "of", "value": "sea"}, {"key": "year"}]
     facts.update_metadata(deletes=deletes, document_ids=[ids["atlantis.txt"]])
     assert metadata_of(facts, "atlantis.txt") == {"author": "Cy", "of": ["myth"]}
@@ -74,7 +74,7 @@ def test_update_by_a_condition(facts: DataSet) -> None:
     ids = tagged(facts)
     seen = [{"key": "seen", "value": "yes"}]
     assert facts.update_metadata(seen, metadata_condition=ANN) == MetadataUpdate(2, 2)
-    assert "seen" not in (metadata_of(facts, "tea.html") or {})
+    assert "seen" not in (metadata_of(facts, "tea.mdx") or {})
     both = facts.update_metadata(
         [{"key": "old", "value": "yes"}],
         document_ids=[ids["zebras.md"], ids["atlantis.txt"]],

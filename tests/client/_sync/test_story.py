@@ -24,7 +24,7 @@ MISSING = "00000000000000000000000000000000"
 def test_files_in_cited_answers_out(any_place: Place) -> None:
     """Upload, parse, search, ask: the same in memory, in a folder and over loopback."""
     with RAGFlow(any_place.api_key, any_place.base_url) as client:
-        dataset = filled(client)
+        dataset = filled(client, FILES)
         assert sorted(document.name for document in dataset.list_documents()) == sorted(FILES)
         assert (client.retrieve("Where do zebras live?", [dataset.id]))[0].document_name == "zebras.md"
         chat = client.create_chat("guide", dataset_ids=[dataset.id])
