@@ -16,19 +16,15 @@ import pytest
 
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.serve import running_server
-from tests.local.server.process import COMMAND, environment, parsed, served
+from tests.cli.command import Command, Ended
+from tests.local.server.process import environment, parsed, served
 
 
-def _run(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """A run that is expected to end by itself."""
-    return subprocess.run(
-        [COMMAND, "serve", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=environment(**more),
-        check=False,
-    )
+def _run(folder: Path, *arguments: str | Path) -> Ended:
+    """A run that is refused, in this process; one that is not ends at its port, which is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        return Command(folder, {})("serve", "--port", port, "--data-dir", folder / "kb", *arguments)
 
 
 def test_only_the_key_opens(tmp_path: Path) -> None:
@@ -79,9 +75,9 @@ def test_port_in_use_is_one_line(tmp_path: Path) -> None:
     """A taken port ends the command with one line that names it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = _run("--port", port, "--data-dir", tmp_path)
-    assert ended.returncode == 1
-    [line] = ended.stderr.splitlines()
+        ended = Command(tmp_path, {}).process("serve", "--port", port, "--data-dir", tmp_path)
+    assert ended.code == 1
+    [line] = ended.errors.splitlines()
     assert f"127.0.0.1:{port}" in line
     assert "in use" in line
 
@@ -101,9 +97,9 @@ def test_signals_end_it_gracefully(tmp_path: Path, number: signal.Signals) -> No
 
 def test_other_machines_only_with_a_key_of_ones_own(tmp_path: Path) -> None:
     """An address that others can reach needs a key that exists, and a warning is printed."""
-    ended = _run("--host", "0.0.0.0", "--port", "0", "--data-dir", tmp_path)
-    assert ended.returncode == 1
-    assert "--api-key" in ended.stderr
+    ended = _run(tmp_path, "--host", "0.0.0.0")
+    assert ended.code == 1
+    assert "--api-key" in ended.errors
     with served(tmp_path, "--host", "0.0.0.0", "--api-key", "my-key") as server:
         assert _status(server.base_url.replace("0.0.0.0", "127.0.0.1"), "my-key") == 200
         os.kill(server.process.pid, signal.SIGTERM)
@@ -114,26 +110,27 @@ def test_other_machines_only_with_a_key_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["", "Bearer x", "größe"])
 def test_unusable_keys_are_refused(tmp_path: Path, key: str) -> None:
     """A key that no header can carry is refused before anything is stored."""
-    ended = _run("--api-key", key, "--data-dir", tmp_path / "new")
-    assert ended.returncode == 1
-    assert "--api-key" in ended.stderr
-    assert not (tmp_path / "new").exists()
+    ended = _run(tmp_path, "--api-key", key)
+    assert ended.code == 1
+    assert "--api-key" in ended.errors
+    assert not (tmp_path / "kb").exists()
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_bad_ports_are_refused(tmp_path: Path, port: str) -> None:
     """A port out of range is a usage error that says what is right."""
-    ended = _run(f"--port={port}", "--data-dir", tmp_path)
-    assert ended.returncode == 2
-    assert "give 0 to 65535" in ended.stderr
+    ended = _run(tmp_path, f"--port={port}")
+    assert ended.code == 2
+    assert "give 0 to 65535" in ended.errors
 
 
 def test_foreign_file_is_one_line(tmp_path: Path) -> None:
     """A folder whose knowledge.db is something else is refused in one line that names it."""
-    (tmp_path / "knowledge.db").write_bytes(b"This is no database. " * 100)
-    ended = _run("--port", "0", "--data-dir", tmp_path)
-    assert ended.returncode == 1
-    [line] = ended.stderr.splitlines()
+    (tmp_path / "kb").mkdir()
+    (tmp_path / "kb" / "knowledge.db").write_bytes(b"This is no database. " * 100)
+    ended = _run(tmp_path)
+    assert ended.code == 1
+    [line] = ended.errors.splitlines()
     assert "knowledge.db" in line
 
 
@@ -211,9 +208,10 @@ def test_home_is_the_home_folder(tmp_path: Path) -> None:
 
 def test_an_unreadable_key_is_one_line(tmp_path: Path) -> None:
     """A key file that is no text is named, with what to do."""
-    (tmp_path / "api_key").write_bytes(b"\xff\xfe")
-    ended = _run("--port", "0", "--data-dir", tmp_path)
-    assert ended.returncode == 1
-    [line] = ended.stderr.splitlines()
-    assert str(tmp_path / "api_key") in line
+    (tmp_path / "kb").mkdir()
+    (tmp_path / "kb" / "api_key").write_bytes(b"\xff\xfe")
+    ended = _run(tmp_path)
+    assert ended.code == 1
+    [line] = ended.errors.splitlines()
+    assert str(tmp_path / "kb" / "api_key") in line
     assert "delete it" in line
