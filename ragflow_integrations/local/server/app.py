@@ -33,6 +33,7 @@ __all__ = ["DIALECTS", "build_app", "served"]
 
 DIALECTS: Mapping[str, Dialect] = {"0.27": V027, "0.24": V024}
 
+_FROM_STRANGERS = 1024 * 1024  # bytes of a body
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class _Endpoint:
             try:
                 tenant = await self._gate.tenant(request.url.path, request.headers)
             except Fail:
-                if self._look is not None and not _has_form(request):  # strangers' files are not stored
+                if self._look is not None and _is_small(request):
                     await run_in_threadpool(self._look, await _body(request, stack))
                 raise
             body = await _body(request, stack)
@@ -163,6 +164,13 @@ def _answer(handler: Handler, call: Call, what: str) -> Response:
     except Exception as error:  # noqa: BLE001 - whatever fails is answered, as code 100
         _log.exception("%s failed", what)
         return Fail(type(error).__name__, EXCEPTION, data=None).response()
+
+
+def _is_small(request: Request) -> bool:
+    """Whether a body is read although nobody knows who sends it: announced, not long, and without files."""
+    announced = request.headers.get("content-length", "0")
+    unknown = "transfer-encoding" in request.headers or not announced.isdecimal()
+    return not unknown and int(announced) <= _FROM_STRANGERS and not _has_form(request)
 
 
 async def _body(request: Request, stack: AsyncExitStack) -> Body:
