@@ -27,6 +27,7 @@ __all__ = [
     "add",
     "change_terms",
     "delete",
+    "delete_of",
     "delete_parsed",
     "equip",
     "get",
@@ -245,6 +246,23 @@ def delete(db: apsw.Connection, document: Row, ids: Sequence[str] | None) -> int
     return _remove(db, document, _numbers(db, document["id"], ids))
 
 
+def delete_of(db: apsw.Connection, dataset_id: str, document_ids: Sequence[str]) -> None:
+    """Delete all chunks of these documents of a dataset.
+
+    Together: one document after the other, the index would write out each one's before it takes the next.
+    """
+    ids = dumped(list(document_ids))
+    for each in document_ids:
+        parents.delete(db, each)
+    sql = "SELECT row FROM chunk WHERE document_id IN (SELECT value FROM json_each(?))"
+    numbers = [number for (number,) in db.execute(sql, (ids,))]
+    tokens = _tokens_in(db, numbers)
+    index.remove(db, dataset_id, numbers)
+    nothing = "chunk_count = 0, token_count = 0"
+    db.execute(f"UPDATE document SET {nothing} WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+    _count_in_dataset(db, dataset_id, -len(numbers), -tokens)
+
+
 def delete_parsed(db: apsw.Connection, document: Row) -> None:
     """Delete what parsing has stored of a document so far, not what was added by hand."""
     parents.delete(db, document["id"])
@@ -304,20 +322,20 @@ def _numbers(db: apsw.Connection, document_id: str, ids: Sequence[str] | None) -
         return [
             number for (number,) in db.execute("SELECT row FROM chunk WHERE document_id = ?", (document_id,))
         ]
-    sql = "SELECT row FROM chunk WHERE id = ? AND document_id = ?"
-    return [
-        number
-        for identifier in dict.fromkeys(ids)
-        for (number,) in db.execute(sql, (identifier, document_id))
-    ]
+    sql = "SELECT row FROM chunk WHERE id IN (SELECT value FROM json_each(?)) AND document_id = ?"
+    return [number for (number,) in db.execute(sql, (dumped(list(ids)), document_id))]
 
 
 def _remove(db: apsw.Connection, document: Row, numbers: Sequence[int]) -> int:
-    sql = "SELECT token_count FROM chunk WHERE row = ?"
-    tokens = sum(scalar(db, sql, (number,)) for number in numbers)
+    tokens = _tokens_in(db, numbers)
     index.remove(db, document["dataset_id"], numbers)
     _count(db, document, -len(numbers), -tokens)
     return len(numbers)
+
+
+def _tokens_in(db: apsw.Connection, numbers: Sequence[int]) -> int:
+    sql = "SELECT coalesce(sum(token_count), 0) FROM chunk WHERE row IN (SELECT value FROM json_each(?))"
+    return int(scalar(db, sql, (dumped(list(numbers)),)))
 
 
 def _count(db: apsw.Connection, document: Row, chunks: int, tokens: int) -> None:
@@ -325,7 +343,11 @@ def _count(db: apsw.Connection, document: Row, chunks: int, tokens: int) -> None
         "UPDATE document SET chunk_count = chunk_count + ?, token_count = token_count + ? WHERE id = ?",
         (chunks, tokens, document["id"]),
     )
+    _count_in_dataset(db, document["dataset_id"], chunks, tokens)
+
+
+def _count_in_dataset(db: apsw.Connection, dataset_id: str, chunks: int, tokens: int) -> None:
     db.execute(
         "UPDATE dataset SET chunk_count = chunk_count + ?, token_num = token_num + ? WHERE id = ?",
-        (chunks, tokens, document["dataset_id"]),
+        (chunks, tokens, dataset_id),
     )

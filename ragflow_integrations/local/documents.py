@@ -275,14 +275,13 @@ def update_metadata(
     """Apply ``updates`` and ``deletes`` (``metadata.changed``) to documents of a dataset; how many have changed."""
     where, bindings = conditions({"dataset_id = ?": dataset_id, "id IN": ids})
     stored = dict(db.execute(f"SELECT id, meta_fields_json FROM document{where}", bindings))
-    count = 0
+    different = []
     for identifier, text in stored.items():
         new = changed(json.loads(text), updates, deletes)
         if dumped(new) != text:
-            kept = dumped(normalised(new))
-            db.execute("UPDATE document SET meta_fields_json = ? WHERE id = ?", (kept, identifier))
-            count += 1
-    return count
+            different.append((dumped(normalised(new)), identifier))
+    db.executemany("UPDATE document SET meta_fields_json = ? WHERE id = ?", different)
+    return len(different)
 
 
 def delete(db: apsw.Connection, dataset_id: str, ids: Sequence[str] | None) -> int:
@@ -298,9 +297,8 @@ def delete(db: apsw.Connection, dataset_id: str, ids: Sequence[str] | None) -> i
             f"These documents do not belong to dataset {dataset_id} or Document not found: "
             + ", ".join(unknown)
         )
-    for document_id in chosen:
-        chunks.delete(db, {"id": document_id, "dataset_id": dataset_id}, None)
-        db.execute("DELETE FROM document WHERE id = ?", (document_id,))
+    chunks.delete_of(db, dataset_id, chosen)
+    db.executemany("DELETE FROM document WHERE id = ?", [(each,) for each in chosen])
     db.execute(
         "UPDATE dataset SET document_count = document_count - ?, update_time = ? WHERE id = ?",
         (len(chosen), now_ms(), dataset_id),

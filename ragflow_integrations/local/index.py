@@ -14,11 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fields import dumped
-from .store import Row, rows
+from .store import Row
 
 __all__ = ["VECTOR", "add", "change_terms", "match", "remove", "remove_dataset", "switch", "vectors"]
 
 VECTOR = np.dtype("<f4")  # as stored
+_TAKE_OUT = "DELETE FROM term WHERE rowid IN (SELECT value FROM json_each(?))"
+_PUT_BACK = (
+    "INSERT INTO term(rowid, terms, dataset_id, document_id)"
+    " SELECT row, terms, dataset_id, document_id FROM chunk JOIN chunk_index USING (row)"
+    " WHERE row IN (SELECT value FROM json_each(?))"
+)
 
 
 def add(db: apsw.Connection, chunk: Row, terms: str, vector: NDArray[np.float32]) -> None:
@@ -34,12 +40,11 @@ def add(db: apsw.Connection, chunk: Row, terms: str, vector: NDArray[np.float32]
 
 def remove(db: apsw.Connection, dataset_id: str, chunk_rows: Sequence[int]) -> None:
     """Forget these chunks of one dataset, the chunks themselves included."""
-    each = [(number,) for number in chunk_rows]
-    if not each:
+    if not chunk_rows:
         return
-    db.executemany("DELETE FROM term WHERE rowid = ?", each)
-    db.executemany("DELETE FROM chunk_index WHERE row = ?", each)
-    db.executemany("DELETE FROM chunk WHERE row = ?", each)
+    numbers = dumped(list(chunk_rows))
+    for table, key in (("term", "rowid"), ("chunk_index", "row"), ("chunk", "row")):
+        db.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))", (numbers,))
     _count_removal(db, dataset_id)
 
 
@@ -54,20 +59,14 @@ def remove_dataset(db: apsw.Connection, dataset_id: str) -> None:
 
 def switch(db: apsw.Connection, dataset_id: str, chunk_rows: Sequence[int], on: bool) -> None:
     """Make these chunks of one dataset findable, or unfindable, but keep them."""
-    other = rows(
-        db,
-        "SELECT chunk.row, terms, document_id FROM chunk JOIN chunk_index USING (row)"
-        " WHERE available <> ? AND chunk.row IN (SELECT value FROM json_each(?))",
-        (on, dumped(list(chunk_rows))),
-    )
-    for chunk in other:
-        db.execute("UPDATE chunk SET available = ? WHERE row = ?", (on, chunk["row"]))
-        if on:
-            _insert_terms(db, chunk["row"], chunk["terms"], dataset_id, chunk["document_id"])
-        else:
-            db.execute("DELETE FROM term WHERE rowid = ?", (chunk["row"],))
-    if other:
-        _count_removal(db, dataset_id)
+    sql = "SELECT row FROM chunk WHERE available <> ? AND row IN (SELECT value FROM json_each(?))"
+    other = [number for (number,) in db.execute(sql, (on, dumped(list(chunk_rows))))]
+    if not other:
+        return
+    numbers = dumped(other)
+    db.execute("UPDATE chunk SET available = ? WHERE row IN (SELECT value FROM json_each(?))", (on, numbers))
+    db.execute(_PUT_BACK if on else _TAKE_OUT, (numbers,))
+    _count_removal(db, dataset_id)
 
 
 def change_terms(db: apsw.Connection, chunk: Row, terms: str) -> None:

@@ -55,11 +55,15 @@ class _Closing(Exception):
 
 def start(db: apsw.Connection, tenant_id: str, document_ids: Sequence[str]) -> None:
     """Queue documents for parsing; what was parsed before goes."""
-    for document_id in document_ids:
+    found: dict[str, list[str]] = {}
+    for document_id in dict.fromkeys(document_ids):
         document = documents.get(db, tenant_id, document_id)
         if row(db, "SELECT 1 FROM job WHERE document_id = ?", (document_id,)):
             raise InUse("Can't parse document that is currently being processed")
-        chunks.delete(db, document, None)
+        found.setdefault(document["dataset_id"], []).append(document_id)
+    for dataset_id, of_it in found.items():
+        chunks.delete_of(db, dataset_id, of_it)
+    for document_id in dict.fromkeys(document_ids):
         db.execute("INSERT INTO job(document_id) VALUES (?)", (document_id,))
         _set(
             db,

@@ -17,6 +17,7 @@ __all__ = ["follow", "mark"]
 
 _PART = 128  # chunks that change in one transaction
 _PAUSE = 0.001  # seconds for others to take their turn
+_PATIENCE = 2.0  # seconds for which somebody waits for the index
 _CHUNKS = (
     "SELECT chunk.*, terms FROM chunk JOIN chunk_index USING (row)"
     " WHERE document_id = ? AND chunk.row > ? ORDER BY chunk.row LIMIT ?"
@@ -29,33 +30,36 @@ def mark(db: apsw.Connection, document_id: str, old: str, new: str) -> None:
     db.execute(sql, (document_id, old, new))
 
 
-def follow(store: Store, document_id: str) -> None:
-    """Index the chunks under the name of the document; the vectors stay, as on RAGFlow.
+def follow(store: Store, document_id: str) -> bool:
+    """Index the chunks under the name of the document, as far as that goes in two seconds; whether it is done.
 
-    If it is renamed again meanwhile, whoever did that goes on from here.
+    The vectors stay, as on RAGFlow. If it is renamed again meanwhile, whoever did that goes on from here.
     """
-    with store.read() as db:
-        names = _names(db, document_id)
-    last: int | None = 0
-    while names is not None and last is not None:
-        last = _follow_part(store, document_id, names, last)
+    until = time.monotonic() + _PATIENCE
+    while _follow_part(store, document_id):
+        if time.monotonic() > until:
+            return False
         time.sleep(_PAUSE)
+    return True
 
 
-def _follow_part(store: Store, document_id: str, names: Row, after: int) -> int | None:
-    """The number of the last chunk that was changed; None if nothing is left to be done here."""
+def _follow_part(store: Store, document_id: str) -> bool:
+    """Whether something may be left to be done."""
     with store.read() as db:
-        part = rows(db, _CHUNKS, (document_id, after, _PART))
-    terms = {each["row"]: chunks.retitled(each, names["old"], names["new"]) for each in part}
+        begun = _renamed(db, document_id)
+        part = rows(db, _CHUNKS, (document_id, begun["done"], _PART)) if begun else []
+    if begun is None:
+        return False
+    terms = {each["row"]: chunks.retitled(each, begun["old"], begun["new"]) for each in part}
     with store.write() as db:
-        if _names(db, document_id) != names:
-            return None
-        if not part:
-            db.execute("DELETE FROM renamed WHERE document_id = ?", (document_id,))
-            return None
-        chunks.change_terms(db, terms)
-    return int(part[-1]["row"])
+        if _renamed(db, document_id) == begun:  # else somebody else has done it, or renamed it again
+            chunks.change_terms(db, terms)
+            if part:
+                db.execute("UPDATE renamed SET done = ? WHERE id = ?", (part[-1]["row"], begun["id"]))
+            else:
+                db.execute("DELETE FROM renamed WHERE id = ?", (begun["id"],))
+    return True
 
 
-def _names(db: apsw.Connection, document_id: str) -> Row | None:
-    return row(db, "SELECT id, old, new FROM renamed WHERE document_id = ?", (document_id,))
+def _renamed(db: apsw.Connection, document_id: str) -> Row | None:
+    return row(db, "SELECT id, old, new, done FROM renamed WHERE document_id = ?", (document_id,))

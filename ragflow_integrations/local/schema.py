@@ -346,6 +346,14 @@ CREATE TABLE item(
 CREATE INDEX item_in_order ON item(dataset_id, space, id);
 """
 
+# Fewer merges, each of which some writer would wait for: of what is half deleted, and of eight segments. How far the
+# chunks of a renamed document have followed.
+_LARGE_CHANGES = """
+INSERT INTO term(term, rank) VALUES ('deletemerge', 50);
+INSERT INTO term(term, rank) VALUES ('automerge', 8);
+ALTER TABLE renamed ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
+"""
+
 MIGRATIONS = (
     _FIRST,
     _TENANTS,
@@ -358,4 +366,5 @@ MIGRATIONS = (
     _CHUNK_EXTRAS,
     _FILES,
     _ITEMS,
+    _LARGE_CHANGES,
 )

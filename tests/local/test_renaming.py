@@ -23,21 +23,43 @@ def names_found(engine: Engine, dataset_id: str, question: str) -> set[str]:
     return {chunk["document_keyword"] for chunk in found.chunks if chunk["term_similarity"] > 0.1}
 
 
+def follow(engine: Engine) -> None:
+    """Wait until no document has chunks under an earlier name."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with engine._shared.store.read() as db:
+            if not rows(db, "SELECT * FROM renamed"):
+                return
+        time.sleep(0.01)
+    raise AssertionError("chunks still have an earlier name after two minutes")
+
+
 @pytest.mark.parametrize("keywords", [(), ("mouse",)])
-def test_the_search_follows(tmp_path: Path, keywords: tuple[str, ...]) -> None:
-    """All chunks are found under the new name and no more under the old one, added ones with keywords too."""
+@pytest.mark.parametrize("patience", [0.0, 60.0])
+def test_the_search_follows(
+    tmp_path: Path, keywords: tuple[str, ...], patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All chunks are found under the new name and no more under the old one, added ones with keywords too.
+
+    At once if there is time enough; else the rest follows in the background.
+    """
+    monkeypatch.setattr(renaming, "_PATIENCE", patience)
+    monkeypatch.setattr(renaming, "_PART", 16)
     with Engine(tmp_path) as engine:
         dataset = filled(engine, {"hippopotamus.txt": LONG_TEXT})
         [document], _ = engine.list_documents(dataset["id"], page=1, page_size=1, orderby="name", desc=True)
         engine.add_chunk(document["id"], "Added.", important_keywords=keywords)
         engine.update_document(document["id"], {"name": "crocodile.txt"})
+        if patience:
+            with engine._shared.store.read() as db:
+                assert rows(db, "SELECT * FROM renamed") == []
+        follow(engine)
         assert names_found(engine, dataset["id"], "hippopotamus") == set()
         assert names_found(engine, dataset["id"], "crocodile") == {"crocodile.txt"}
         with engine._shared.store.read() as db:
             terms = [text for (text,) in db.execute("SELECT terms FROM chunk_index")]
             assert len(terms) > 100
             assert all("crocodil" in text and "hippopotamu" not in text for text in terms)
-            assert rows(db, "SELECT * FROM renamed") == []
         check_truth(engine)
 
 
@@ -71,6 +93,7 @@ def test_renaming_by_many_at_once(tmp_path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
+        follow(engine)
         last = engine.get_document(document["id"])
         assert last is not None
         with engine._shared.store.read() as db:

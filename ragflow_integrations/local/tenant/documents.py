@@ -72,11 +72,13 @@ class DocumentCalls(Part):
     def update_document(self, document_id: str, fields: Mapping[str, Any]) -> Row:
         """Change ``name meta_fields chunk_method enabled`` or ``parser_config`` (merged).
 
-        Another ``chunk_method`` takes the document's chunks: it is to be parsed again.
+        Another ``chunk_method`` takes the document's chunks: it is to be parsed again. The search knows another name
+        at once; of a document of many megabytes some seconds later.
         """
         with self._shared.store.write() as db:
             updated = documents.update(db, self.tenant_id, document_id, fields)
-        renaming.follow(self._shared.store, document_id)
+        if not renaming.follow(self._shared.store, document_id):
+            self._shared.parser.wake()
         return updated
 
     def reset_document(self, document_id: str) -> None:
