@@ -1,4 +1,4 @@
-"""The parsing queue, worked off by a background thread.
+"""The parsing queue, worked off in the background, several documents at once.
 
 The queue is the table ``job``, so what ``start`` has acknowledged survives a crash. A document's chunks come with
 their index entries and counters, some hundreds in a transaction, between which others may write; the last ones
@@ -11,20 +11,23 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import apsw
 
 from . import blobs, chunks, datasets, documents, renaming, tags
+from .embed import Embedder
 from .enrich import enriched, is_asked_for
 from .fields import iso, now_ms
-from .models import Models
+from .models import LLM, Message, Models
 from .parsing import Chunk, ParseError
-from .parsing.pool import ParserProcess
+from .parsing.pool import ParserPool
 from .problems import InUse, Problem, Refused
 from .store import Row, Store, row, scalar
 from .tagging import Tagger
@@ -33,15 +36,19 @@ from .worker import Worker
 __all__ = ["Parser", "Untold", "start", "stop"]
 
 _log = logging.getLogger(__name__)
+_HANDS = min(4, max(2, os.cpu_count() or 1))  # documents at once
 _BATCH = 64  # chunks embedded between two looks at whether the job was cancelled
 _PART = 128  # chunks stored in one transaction
-_PAUSE = 0.001  # seconds between two of them, for others to take their turn
+_PAUSE = 0.001  # seconds between two of them, or two calls of a model, for others to take their turn
+_TICK = 0.2  # seconds between two looks at whether to go on, while others have their turn
 _TELL = 0.3  # seconds between two reports of a document's progress
 _READ, _EMBEDDED = 0.4, 0.9  # progress when the file is read, and when its chunks have their vectors
 _STOPPABLE = 3.0  # seconds for which the end of a parsing can be taken back, while nobody has been told of it
 _LEFT = "SELECT EXISTS (SELECT 1 FROM chunk WHERE document_id = ? AND place IS NOT NULL)"
+_NOT_TAKEN = "WHERE document_id NOT IN (SELECT value FROM json_each(:taken))"
 _NEXT = (  # the renamed documents, which have no id there, come first
-    "SELECT NULL AS id, document_id FROM renamed UNION ALL SELECT id, document_id FROM job ORDER BY id LIMIT 1"
+    f"SELECT NULL AS id, document_id AS key FROM renamed {_NOT_TAKEN}"
+    f" UNION ALL SELECT id, document_id FROM job {_NOT_TAKEN} ORDER BY id LIMIT 1"
 )
 
 
@@ -124,25 +131,25 @@ class Parser:
 
     def __init__(self, store: Store, models: Models) -> None:
         self.untold = Untold()
-        self._tools = _Tools(store, models, ParserProcess(), self.untold)
-        self._worker = Worker(store, "parser", _NEXT, self._do)
+        self._tools = _Tools(store, models, ParserPool(), self.untold)
+        self._worker = Worker(store, "parser", _NEXT, self._do, hands=_HANDS)
 
     def wake(self) -> None:
         """See to it that the queue is worked off."""
         self._worker.wake()
 
     def close(self) -> None:
-        """Stop after the current batch; what is not finished stays queued, and the process that parses ends.
+        """Stop after the current batches; what is not finished stays queued, and the processes that parse end.
 
         A thread that waits for an embedding model is left to itself after 5 seconds: it writes nothing any more.
         """
         self._worker.stop()
-        self._tools.process.close()
+        self._tools.processes.close()
         self._worker.close()
 
     def _do(self, job: Row) -> None:
         if job["id"] is None:
-            renaming.follow(self._tools.store, job["document_id"])
+            renaming.follow(self._tools.store, job["key"])
         else:
             _Task(self._tools, self._worker, job).run()
 
@@ -153,8 +160,9 @@ class _Tools:
 
     store: Store
     models: Models
-    process: ParserProcess
+    processes: ParserPool
     untold: Untold
+    turns: dict[str, threading.Lock] = field(default_factory=dict)
 
 
 class _Task:
@@ -165,7 +173,7 @@ class _Task:
         self._store = tools.store
         self._worker = worker
         self._job = job["id"]
-        self._document = job["document_id"]
+        self._document = job["key"]
         self._begun = self._told = time.monotonic()
         self._lines = [_line("Task has been received.")]
 
@@ -194,7 +202,7 @@ class _Task:
         if has_left:
             self._clear()
         config = json.loads(found["parser_config_json"])
-        cut = self._tools.process.parse(
+        cut = self._tools.processes.parse(
             found["name"],
             data,
             chunk_method=found["chunk_method"],
@@ -217,13 +225,14 @@ class _Task:
     def _enriched(self, cut: Sequence[Chunk], config: Row) -> Iterator[Chunk]:
         self._lines.append(_line("Start to generate keywords and questions for every chunk"))
         llm = self._tools.models.needed_llm("parser_config.auto_keywords and auto_questions")
-        for chunk in enriched(cut, config, llm):
+        for chunk in enriched(cut, config, _InTurn(llm, self._turn)):
             self._tell(_READ)
             yield chunk
 
     def _tagged(self, name: str, cut: Sequence[Chunk], source: tags.Source) -> Iterator[Chunk]:
         begun = time.monotonic()
-        tagger = Tagger(self._store, source, self._tools.models.llm())
+        llm = self._tools.models.llm()
+        tagger = Tagger(self._store, source, None if llm is None else _InTurn(llm, self._turn))
         for chunk in cut:
             self._tell(_READ)
             yield tagger.tagged(name, chunk)
@@ -236,10 +245,23 @@ class _Task:
         begun = time.monotonic()
         prepared: list[chunks.Prepared] = []
         for start in range(0, len(found), _BATCH):
-            self._tell(_READ + (_EMBEDDED - _READ) * start / len(found))
-            prepared += chunks.prepare(self._embedder, name, found[start : start + _BATCH])
+            with self._turn(self._embedder, _READ + (_EMBEDDED - _READ) * start / len(found)):
+                prepared += chunks.prepare(self._embedder, name, found[start : start + _BATCH])
         self._lines.append(_line(f"Embedding chunks ({time.monotonic() - begun:.2f}s)"))
         return prepared
+
+    @contextmanager
+    def _turn(self, model: Embedder | LLM, progress: float) -> Iterator[None]:
+        """Hands take turns with a model: whoever made it need not have reckoned with several calls at once."""
+        lock = self._tools.turns.setdefault(model.name, threading.Lock())
+        while not lock.acquire(timeout=_TICK):
+            self._tell(progress)
+        try:
+            self._tell(progress)
+            yield
+        finally:
+            lock.release()
+        time.sleep(_PAUSE)
 
     def _tell(self, progress: float) -> None:
         """Look whether to go on, and let users see the progress of what takes its time."""
@@ -306,6 +328,17 @@ class _Task:
     def _set(self, db: apsw.Connection, **values: Any) -> None:
         spent = time.monotonic() - self._begun
         _set(db, self._document, process_duration=spent, progress_msg="\n".join(["", *self._lines]), **values)
+
+
+class _InTurn:
+    """A language model that hands take turns with."""
+
+    def __init__(self, llm: LLM, turn: Callable[[LLM, float], AbstractContextManager[None]]) -> None:
+        self.name, self._llm, self._turn = llm.name, llm, turn
+
+    def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]:
+        with self._turn(self._llm, _READ):
+            yield from self._llm.chat(messages, **settings)
 
 
 def _line(text: str) -> str:

@@ -37,8 +37,9 @@ _POSTINGS = (
 _FEW = 20  # documents in a full-text query
 _WORD = re.compile(r"\w+")
 _SELECT = (
-    "SELECT chunk.*, document.name AS document_name, terms FROM chunk JOIN chunk_index USING (row)"
-    " JOIN document ON document.id = document_id WHERE chunk.row IN (SELECT value FROM json_each(?))"
+    "SELECT chunk.*, document.name AS document_name, document.rowid AS document_row, terms"
+    " FROM chunk JOIN chunk_index USING (row) JOIN document ON document.id = document_id"
+    " WHERE chunk.row IN (SELECT value FROM json_each(?))"
 )
 
 
@@ -270,7 +271,7 @@ def _scored(
 
 
 def _ranked(query: Retrieval, found: Sequence[Row], pageranks: Mapping[str, int]) -> list[Row]:
-    """What is over the threshold, best first, with its ``similarity``."""
+    """What is over the threshold, best first, with its ``similarity``; of equals what was uploaded first."""
     weight = query.vector_similarity_weight
     threshold = query.similarity_threshold if weight > 0 else 0.0
     mixed = []
@@ -278,7 +279,7 @@ def _ranked(query: Retrieval, found: Sequence[Row], pageranks: Mapping[str, int]
         score = similarity(each["term_similarity"], each["vector_similarity"], weight)
         mixed.append({**each, "similarity": score + pageranks[each["dataset_id"]] + each["tag_gain"]})
     kept = [each for each in mixed if each["similarity"] >= threshold]
-    return sorted(kept, key=lambda each: (-each["similarity"], each["row"]))
+    return sorted(kept, key=lambda each: (-each["similarity"], each["document_row"], each["row"]))
 
 
 def _doc_aggs(scored: Sequence[Row]) -> list[Row]:

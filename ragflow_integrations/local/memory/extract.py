@@ -28,9 +28,11 @@ _log = logging.getLogger(__name__)
 _POLL = 0.02  # seconds
 _TO_DO = "progress BETWEEN 0 AND 0.99"
 _NEXT = (
-    "SELECT memory_task.id, message_id, memory_id, tenant_id, content, user_id, agent_id, session_id, valid_at,"
-    " progress_msg FROM memory_task JOIN message ON message.id = message_id JOIN memory ON memory.id = memory_id"
-    f" WHERE {_TO_DO} ORDER BY memory_task.create_time, message_id LIMIT 1"
+    "SELECT memory_task.id AS key, memory_task.id, message_id, memory_id, tenant_id, content, user_id, agent_id,"
+    " session_id, valid_at, progress_msg FROM memory_task JOIN message ON message.id = message_id"
+    " JOIN memory ON memory.id = memory_id"
+    f" WHERE {_TO_DO} AND memory_task.id NOT IN (SELECT value FROM json_each(:taken))"
+    " ORDER BY memory_task.create_time, message_id LIMIT 1"
 )
 _WAITING = (
     "SELECT 1 FROM memory_task JOIN message ON message.id = message_id JOIN memory ON memory.id = memory_id"

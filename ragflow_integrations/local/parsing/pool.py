@@ -1,6 +1,6 @@
-"""Parsing in a process of its own, which is started when it is needed and kept for the next file.
+"""Parsing in processes of its own, which are started when they are needed and kept for the next files.
 
-It is a Python of its own, not a fork and not ``multiprocessing``, whose children run the caller's script again: it
+Each is a Python of its own, not a fork and not ``multiprocessing``, whose children run the caller's script again: it
 works in notebooks, threads and scripts of any form. It has no part of the database.
 """
 
@@ -15,16 +15,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from . import LIGHT, Chunk, ParseError, chunk_document
 from .base import Tell
 
-__all__ = ["Limits", "ParserProcess"]
+__all__ = ["Limits", "ParserPool", "ParserProcess"]
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -33,6 +33,7 @@ _START = (
 _TICK = 0.2  # seconds between two looks at whether to go on
 _WAITING = 60  # seconds that a busy machine may keep the process waiting, besides as many as it computes
 _SMALL = 256 << 10  # bytes; text of this size takes some tenths of a second at worst
+_CLOSING = "The engine is being closed."
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 
 Json = dict[str, Any]
@@ -46,6 +47,58 @@ class Limits:
     """Of computing, where the system can count them (not on Windows); waiting ends after twice as long and a minute."""
     memory: int = 2 << 30
     """Bytes, where the system can limit it (Linux)."""
+
+
+class How(TypedDict):
+    """What ``chunk_document`` takes besides the file."""
+
+    chunk_method: str
+    parser_config: Mapping[str, Any]
+    language: str
+    tell: Tell
+
+
+class ParserPool:
+    """Parses files, each that may take long in a process that is parsing no other; ``close()`` ends them all.
+
+    There are as many processes as files are parsed at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: list[ParserProcess] = []
+        self._idle: list[ParserProcess] = []
+        self._closed = False
+
+    def parse(self, name: str, data: bytes, **how: Unpack[How]) -> list[Chunk]:
+        """As ``ParserProcess.parse``; a small text, which cannot take long, is parsed here."""
+        if how["chunk_method"] == "naive" and _is_light(name, data):
+            return chunk_document(name, data, **how)
+        with self._process() as process:
+            return process.parse(name, data, **how)
+
+    def close(self) -> None:
+        """End the processes; files that are being parsed fail."""
+        with self._lock:
+            self._closed = True
+        for process in self._all:
+            process.close()
+
+    @contextmanager
+    def _process(self) -> Iterator[ParserProcess]:
+        with self._lock:
+            if self._closed:
+                raise ParseError(_CLOSING)
+            if self._idle:
+                process = self._idle.pop()  # the one that has worked last: the others end for want of work
+            else:
+                process = ParserProcess()
+                self._all.append(process)
+        try:
+            yield process
+        finally:
+            with self._lock:
+                self._idle.append(process)
 
 
 class _Gone(Exception):
@@ -65,25 +118,13 @@ class ParserProcess:
         self._running: _Running | None = None
         self._closed = False
 
-    def parse(
-        self,
-        name: str,
-        data: bytes,
-        *,
-        chunk_method: str,
-        parser_config: Mapping[str, Any],
-        language: str,
-        tell: Tell,
-    ) -> list[Chunk]:
+    def parse(self, name: str, data: bytes, **how: Unpack[How]) -> list[Chunk]:
         """As ``chunk_document``. ``tell`` is called at least every 0.2 seconds; what it raises ends the parsing.
 
         ``ParseError`` also if the file takes too long, needs too much memory or breaks the process.
         """
-        job: Json = {"chunk_method": chunk_method, "parser_config": dict(parser_config), "language": language}
-        if chunk_method == "naive" and _is_light(name, data):
-            return chunk_document(name, data, **job, tell=tell)
-        limits = {"seconds": self._limits.seconds, "memory": self._limits.memory}
-        request = json.dumps({"name": name, "size": len(data), **job, **limits}).encode() + b"\n"
+        tell = how["tell"]
+        request = self._request(name, len(data), how)
         for is_last in (False, True):
             try:
                 answer = self._answer(self._started(), request + data, tell)
@@ -104,6 +145,16 @@ class ParserProcess:
         """End the process; a file that is being parsed fails."""
         self._closed = True
         self._end()
+
+    def _request(self, name: str, size: int, how: How) -> bytes:
+        job: Json = {
+            "name": name,
+            "size": size,
+            "seconds": self._limits.seconds,
+            "memory": self._limits.memory,
+        }
+        job |= {"chunk_method": how["chunk_method"], "language": how["language"]}
+        return json.dumps({**job, "parser_config": dict(how["parser_config"])}).encode() + b"\n"
 
     def _answer(self, running: _Running, request: bytes, tell: Tell) -> list[Chunk] | str:
         """The chunks, or why there are none."""
@@ -127,7 +178,7 @@ class ParserProcess:
     def _started(self) -> _Running:
         with self._lock:
             if self._closed:
-                raise ParseError("The engine is being closed.")
+                raise ParseError(_CLOSING)
             if self._running is None:
                 self._running = _Running()
             return self._running

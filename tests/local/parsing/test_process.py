@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ragflow_integrations.local.parsing import Chunk, ParseError, chunk_document
-from ragflow_integrations.local.parsing.pool import Limits, ParserProcess
+from ragflow_integrations.local.parsing.pool import Limits, ParserPool, ParserProcess
 from tests.local.parsing.files import docx, packed, pdf, xlsx
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the limits are those of POSIX systems")
@@ -79,15 +79,37 @@ def test_the_same_chunks(process: ParserProcess, name: str, data: bytes) -> None
 
 
 def test_one_process_for_many_files(process: ParserProcess) -> None:
-    """The process is kept, also after a file that could not be read; small texts need none."""
-    read(process, "a.txt", b"text")
-    assert process._running is None
+    """The process is kept, also after a file that could not be read."""
     read(process, "a.html", PAGE)
     first = pid_of(process)
     with pytest.raises(ParseError, match="'a.pdf' is damaged or no PDF"):
         read(process, "a.pdf", b"%PDF-")
     read(process, "a.html", PAGE)
     assert pid_of(process) == first
+
+
+def test_as_many_processes_as_files_at_once() -> None:
+    """Small texts need no process, files one after the other share one, and two at once have one each."""
+    with closing(ParserPool()) as pool:
+        how: Any = {**READ, "tell": lambda share, line: None}
+        pool.parse("a.txt", b"text", **how)
+        assert pool._all == []
+        pool.parse("a.html", PAGE, **how)
+        pool.parse("b.html", PAGE, **how)
+        [first] = pool._all
+
+        def meanwhile(share: float, line: str) -> None:
+            pool.parse("c.html", PAGE, **how)
+            raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            pool.parse("endless.html", ENDLESS, **{**how, "tell": meanwhile})
+        [_, second] = pool._all
+        assert (first._running, is_running(pid_of(second))) == (None, True)
+        pid = pid_of(second)
+    assert not is_running(pid)
+    with pytest.raises(ParseError, match="being closed"):
+        pool.parse("a.html", PAGE, **how)
 
 
 def test_one_process_for_many_files_of_a_large_owner() -> None:
