@@ -232,15 +232,21 @@ def _completed(it: Recorded, whole: Callable[..., Any], streamed: Callable[..., 
     return ask(id, [{"role": "user", "content": "q"}], model="m", **options)
 
 
-def recorded_of(version: str) -> Iterator[Recorded]:
+@cache
+def recorded_of(version: str) -> tuple[Recorded, ...]:
     """Every exchange that this library's calls have with a server of this version, once per operation."""
-    routes = [(operation, one) for operation in OPERATIONS if (one := _route(operation, _SPEAKS[version]))]
+    return tuple(_recorded_of(version))
+
+
+def _recorded_of(version: str) -> Iterator[Recorded]:
+    spoken = [(operation, one) for operation in OPERATIONS if (one := _route(operation, _SPEAKS[version]))]
+    routes = [(operation, one.method, _pattern(one)) for operation, one in spoken]
     for exchange in exchanges(version):
-        for operation, one in routes:
-            found = _pattern(one).fullmatch(exchange.path)
-            it = Recorded(operation, exchange, found.groupdict() if found else {})
-            if found and exchange.method == one.method and (operation not in THEIRS or THEIRS[operation](it)):
-                yield it
+        for operation, method, pattern in routes:
+            if exchange.method == method and (found := pattern.fullmatch(exchange.path)):
+                it = Recorded(operation, exchange, found.groupdict())
+                if operation not in THEIRS or THEIRS[operation](it):
+                    yield it
 
 
 class Reading:
