@@ -224,7 +224,8 @@ def test_an_async_test_that_blocks_fails(tmp_path: Path) -> None:
         "async def test_environment(): assert not [name for name in __import__('os').environ if 'RAGFLOW' in name]\n"
     )
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-p", "tests.conftest"]
-    environment = {**os.environ, "RAGFLOW_API_KEY": "of the caller"}
+    plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_asyncio.plugin"}
+    environment = {**os.environ, **plugins, "RAGFLOW_API_KEY": "of the caller"}
     run = subprocess.run(
         [*command, str(tmp_path)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

@@ -79,7 +79,7 @@ def langsmith() -> Iterator[LangSmith]:
             """Nothing is printed."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
         yield LangSmith(Client(url, api_key="ls-key", info={"batch_ingest_config": BATCHES}), bodies)
