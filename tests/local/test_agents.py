@@ -312,6 +312,34 @@ def test_branches_that_meet_again(engine: Engine) -> None:
     assert text(asked(engine, either, "")) == "[b]"
 
 
+@pytest.mark.parametrize(("query", "said"), [("moon", "no. []"), ("", "yes. []")])
+def test_branches_are_brought_together(engine: Engine, query: str, said: str) -> None:
+    """The first variable of a group that is not empty is its output; a group of empty ones leaves nothing."""
+    condition = {"items": [{"cpn_id": "sys.query", "operator": "empty"}], "to": ["Message:0"]}
+    answers = [{"value": "Message:0@content"}, {"value": "Message:1@content"}, {"value": "sys.date"}]
+    groups = [
+        {"group_name": "answer", "variables": answers},
+        {"group_name": "none", "variables": [{"value": "sys.files"}]},
+    ]
+    dsl = canvas(
+        ["Switch:0"],
+        Switch_0=node("Switch", conditions=[condition], end_cpn_ids=["Message:1"]),
+        Message_0=node("Message", ["VariableAggregator:0"], content=["yes."]),
+        Message_1=node("Message", ["VariableAggregator:0"], content=["no."]),
+        VariableAggregator_0=node("VariableAggregator", ["Message:2"], groups=groups),
+        Message_2=node(
+            "Message",
+            content=["{VariableAggregator:0@answer} [{VariableAggregator:0@none}]"],
+        ),
+    )
+    events = asked(engine, dsl, query)
+    assert text(events).endswith(said)
+    [taken] = [each["data"] for each in events if each["data"].get("component_type") == "VariableAggregator"][
+        1:
+    ]
+    assert taken["outputs"]["answer"] == said.split()[0]
+
+
 def test_a_model_categorizes() -> None:
     """The category that the model names says where to go; without a clear answer it is the last one."""
     answers = iter(["It is Animals.", "hm"])

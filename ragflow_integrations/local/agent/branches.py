@@ -1,9 +1,9 @@
-"""Components that choose which way the run goes on."""
+"""Components that choose which way the run goes on, and that bring the ways together again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import checks
 from .component import Component, Row
@@ -11,7 +11,10 @@ from .generation import LLM
 from .problems import AgentFailed, WrongParameter
 from .references import as_text
 
-__all__ = ["Categorize", "Switch"]
+if TYPE_CHECKING:
+    from .canvas import Canvas
+
+__all__ = ["Categorize", "Switch", "VariableAggregator"]
 
 
 class Switch(Component):
@@ -102,6 +105,63 @@ class Categorize(LLM):
             "Say which of these categories the user's last message belongs to. Answer with the category's name alone.\n"
             + "\n".join(told)
         )
+
+
+class VariableAggregator(Component):
+    """Has an output for each of its groups: the first of the group's variables that is not empty.
+
+    So what follows need not know which way was taken. Where all are empty, so is the output.
+    """
+
+    name = "VariableAggregator"
+    defaults: ClassVar[Row] = {"groups": []}
+
+    def __init__(self, canvas: Canvas, identifier: str, node: Row) -> None:
+        super().__init__(canvas, identifier, node)
+        self.check(self.params)
+
+    @classmethod
+    def check(cls, params: Row) -> None:
+        checks.filled(params["groups"], "[VariableAggregator] groups")
+        if not isinstance(params["groups"], list):
+            raise WrongParameter("[VariableAggregator] groups should be a list")
+        for group in params["groups"]:
+            if not isinstance(group, dict) or not group.get("group_name"):
+                raise WrongParameter("[VariableAggregator] group_name can not be empty!")
+            cls._check_variables(group.get("variables"), group["group_name"])
+
+    @staticmethod
+    def _check_variables(variables: Any, group: str) -> None:
+        about = f"[VariableAggregator] variables of group `{group}`"
+        if not variables:
+            raise WrongParameter(f"{about} can not be empty")
+        if not isinstance(variables, list) or not all(
+            isinstance(each, dict) and isinstance(each.get("value"), str) for each in variables
+        ):
+            raise WrongParameter(f'{about} should be a list like [{{"value": "LLM:0@content"}}]')
+
+    def texts(self) -> Sequence[str]:
+        return [f"{{{name}}}" for group in self.params["groups"] for name in _variables(group)]
+
+    def form(self) -> Row:
+        return {"variables": {"name": "Variables", "type": "list"}}
+
+    def invoke(self, inputs: Mapping[str, Any]) -> None:
+        for group in self.params["groups"]:
+            filled = (value for name in _variables(group) if (value := self._noted(name)))
+            self.set_output(group["group_name"], next(filled, None))
+
+    def thoughts(self) -> str:
+        return "Which of these is there?"
+
+    def _noted(self, name: str) -> Any:
+        value = self.canvas.value_of(name)
+        self.set_input(name, value)
+        return value
+
+
+def _variables(group: Row) -> list[str]:
+    return [each["value"] for each in group["variables"]]
 
 
 def _text_test(test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:

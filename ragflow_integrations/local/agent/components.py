@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..problems import Refused
 from ..store import Row
-from .branches import Categorize, Switch
+from .branches import Categorize, Switch, VariableAggregator
 from .component import Component
 from .dialogue import Begin, Message, UserFillUp
 from .generation import LLM, Agent
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["check_components", "made"]
 
 _KINDS: dict[str, type[Component]] = {
-    kind.name: kind for kind in (Begin, UserFillUp, Message, LLM, Agent, Retrieval, Categorize, Switch)
+    kind.name: kind
+    for kind in (
+        *(Begin, UserFillUp, Message, LLM, Agent, Retrieval),
+        *(Categorize, Switch, VariableAggregator),
+    )
 }
 
 

@@ -108,6 +108,14 @@ def old() -> Iterator[Caller]:
         (node("Retrieval", [], top_n=0), "[Retrieval] Top N 0 not supported, should be positive numeric"),
         (node("Switch", [], conditions=[{"to": ""}]), "[Switch] 'To' can not be empty!"),
         (
+            node("VariableAggregator", [], groups=[{"group_name": ""}]),
+            "[VariableAggregator] group_name can not be empty!",
+        ),
+        (
+            node("VariableAggregator", [], groups=[{"group_name": "a", "variables": ["LLM:0@content"]}]),
+            "[VariableAggregator] variables of group `a` should be a list",
+        ),
+        (
             node("Categorize", [], category_description={"x": {}}),
             "[Categorize] 'To' of category x can not be empty!",
         ),
@@ -220,6 +228,29 @@ def test_components_that_do_not_run_here(new: Caller, old: Caller) -> None:
         assert answer["code"] == 102
         assert "the agent component Iteration (x)" in answer["message"]
         assert "a RAGFlow server has them all" in answer["message"]
+
+
+def test_variables_of_several_branches(new: Caller, old: Caller) -> None:
+    """A VariableAggregator answers with what is there; groups that are none are refused, when saved or when asked."""
+    variables = [{"value": "sys.files"}, {"value": "sys.query"}]
+    for caller in (new, old):
+        for title, groups, told in (
+            ("right", [{"group_name": "a", "variables": variables}], "I have x"),
+            (
+                "wrong",
+                [{"group_name": "a", "variables": variables[0]}],
+                "variables of group `a` should be a list",
+            ),
+        ):
+            components = {
+                "begin": node("Begin", ["VariableAggregator:0"], mode="conversational", prologue="Hi!"),
+                "VariableAggregator:0": node("VariableAggregator", ["Message:0"], groups=groups),
+                "Message:0": node("Message", [], content=["I have {VariableAggregator:0@a}"]),
+            }
+            agent = caller.agent({**DSL, "components": components}, title)
+            answer = caller("POST", f"/agents/{agent}/completions", {"query": "x", "stream": False})
+            assert told in json.dumps(answer)
+            assert (answer["code"] == 0) == (title == "right")
 
 
 def test_failing_components(new: Caller, old: Caller) -> None:
