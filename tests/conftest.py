@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.recordings.replay import Replay
 
 guard.install()
+gc.disable()  # collecting makes a million objects that stay, which are looked through again and again
 # The same examples in every run: a run that fails is to be blamed on what was changed. Others are looked for by
 # pytest --hypothesis-profile=exploring
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -60,6 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             (first[start] for start in LONGEST if item.nodeid.startswith(start)), len(first)
         )
     )
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
