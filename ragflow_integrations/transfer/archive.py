@@ -35,7 +35,7 @@ from ..errors import ConfigurationError, InvalidRequestError
 from ..progress import reporting
 from .origin import Carried, Server, Skip
 from .records import RECORD, DocumentRecord, LeftRecord, Record
-from .refusals import REFUSED
+from .refusals import NOT_TO_BE_HAD
 from .report import TransferProgress, TransferReport
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class _Unfinished:
             name, chunk.picture = chunk.picture, ""
             try:
                 chunk.picture = self._keep(self._picture(name)) if name else ""
-            except REFUSED as error:
+            except NOT_TO_BE_HAD as error:
                 lost.append(str(error))
         if lost:
             self.report.leave("picture", record.name, len(lost), lost[0])

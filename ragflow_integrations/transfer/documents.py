@@ -11,7 +11,7 @@ from ..errors import InvalidRequestError
 from .ids import IdMap
 from .parsing import parse_all, reason
 from .records import ChunkRecord, DatasetRecord, DocumentRecord
-from .refusals import REFUSED, accepted
+from .refusals import NOT_TO_BE_HAD, REFUSED, accepted
 from .report import TransferReport
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Documents:
             return {}
         try:
             return {"image_base64": self._picture(chunk.picture)}
-        except REFUSED as error:
+        except NOT_TO_BE_HAD as error:
             self._unseen.append(str(error))
             return {}
 

@@ -49,7 +49,7 @@ class Carried:
 class Origin(Protocol):
     """What can be carried over: ``total`` documents, and records in an order in which they can be made.
 
-    ``picture`` reads the picture of a chunk when it is needed, by what its record has; some refusal if it cannot.
+    ``picture`` reads the picture of a chunk when it is needed, by what its record has; raises one of ``NOT_TO_BE_HAD``.
     """
 
     @property

@@ -12,13 +12,17 @@ from ..errors import (
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
+    ServerError,
     UnsupportedError,
 )
 
-__all__ = ["REFUSED", "accepted"]
+__all__ = ["NOT_TO_BE_HAD", "REFUSED", "accepted"]
 
 REFUSED = (ConflictError, InvalidRequestError, NotFoundError, PermissionDeniedError, UnsupportedError)
 """What says that a target will not have an object as it is, however often it is asked."""
+
+NOT_TO_BE_HAD = (*REFUSED, ServerError)
+"""What says that a picture cannot be read, which is no reason to carry nothing: servers keep what is no picture."""
 
 _SETTING = re.compile(r"\b(?:parser_config|prompt_config)(?:\.\w+)+")
 _REASON = re.compile(r"<([\w.]+)> - Message: <(.*?)> - Value", re.DOTALL)

