@@ -77,7 +77,7 @@ class Worker:
             try:
                 self._take_turn()
                 with self._lock:
-                    if self._job() is None:
+                    if self._closing.is_set() or self._job() is None:
                         self._thread = None
                         return
             except Exception:  # noqa: BLE001 - whatever it was, the queue must go on

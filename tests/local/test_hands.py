@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ragflow_integrations.local.embed import HashedEmbedder
 from ragflow_integrations.local.engine import Engine, Retrieval
 from ragflow_integrations.local.models import Choice
-from tests.local.knowledge import TEXTS, check_truth, finished, parsed
+from tests.local.knowledge import LONG_TEXT, TEXTS, check_truth, finished, parsed
 from tests.local.test_jobs import HeldEmbedder
 
 ENDLESS = b"x<!-- " * 200_000  # which Python's HTML parser reads in quadratic time, for minutes
@@ -78,6 +78,17 @@ def test_a_model_that_hangs_holds_up_its_own_documents(tmp_path: Path) -> None:
         check_truth(engine)
 
 
+def test_a_large_document_takes_turns_with_small_ones() -> None:
+    """While a model has thousands of chunks of one document to do, it does those of another in between."""
+    with Engine(":memory:") as engine:
+        dataset = engine.create_dataset({"name": "kb", "parser_config": {"chunk_token_num": 32}})
+        large = started(engine, dataset["id"], "large.txt", LONG_TEXT * 5)
+        wait_until(lambda: (engine.find_document(large) or {})["progress"] > 0.4)  # it is read
+        for name, data in TEXTS.items():
+            assert finished(engine, started(engine, dataset["id"], name, data))["run"] == "DONE"
+        assert run_of(engine, large) == "RUNNING"
+
+
 def test_one_call_of_a_model_at_a_time() -> None:
     """An embedder and a language model that somebody hands over are never called twice at once."""
     busy = {"embed": threading.Lock(), "chat": threading.Lock()}
@@ -120,11 +131,14 @@ import sys, threading, time
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.models import Choice
 from tests.local.test_jobs import HeldEmbedder
-engine = Engine(sys.argv[1], Choice(embedding=HeldEmbedder()))
+held = HeldEmbedder()
+engine = Engine(sys.argv[1], Choice(embedding=held))
 dataset = engine.create_dataset({"name": "kb"})
-ids = [engine.add_document(dataset["id"], name, b"<p>some text</p>")["id"] for name in ("a.txt", "b.html")]
-engine.start_parsing(ids)
-give_up = time.monotonic() + 60
+ids = [engine.add_document(dataset["id"], name, b"some text")["id"] for name in ("a.txt", "b.txt")]
+engine.start_parsing(ids[:1])
+assert held.reached.wait(60)
+engine.start_parsing(ids[1:])
+give_up = time.monotonic() + 15
 while engine.get_document(ids[1])["progress"] < 0.4:
     assert time.monotonic() < give_up
     time.sleep(0.01)
