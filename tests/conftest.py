@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tests.recordings.replay import Replay
 
 guard.install()
-gc.disable()  # collecting makes a million objects that stay, which are looked through again and again
 # The same examples in every run: a run that fails is to be blamed on what was changed. Others are looked for by
 # pytest --hypothesis-profile=exploring
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -64,10 +63,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-def pytest_collection_finish() -> None:
-    """What is there by now stays until the end."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What collecting makes stays until the end: nobody looks through it for garbage, then or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
