@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import select
 import ssl
 from collections.abc import Callable, Iterator
@@ -83,8 +84,10 @@ class AsyncNetwork(httpcore.AsyncNetworkBackend):
         socket_options: Any = None,
     ) -> AsyncStream:
         loop = asyncio.get_running_loop()
-        # of a name with several addresses the next is tried meanwhile; uvloop does not know how
-        options: Any = {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
+        # of a name with several addresses the next is tried meanwhile; uvloop does not know how, and
+        # asyncio loses the socket of a race that is given up as it is won, so an address runs none
+        race = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
+        options: Any = {"happy_eyeballs_delay": 0.25} if race else {}
         with _told_as(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(timeout):
                 transport, arriving = await loop.create_connection(_Arriving, host, port, **options)
@@ -251,6 +254,14 @@ def _readable(sock: Any) -> bool:
     poll = select.poll()
     poll.register(number, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager

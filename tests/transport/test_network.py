@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
+import warnings
 from typing import Any
 
 import httpcore
@@ -80,3 +83,20 @@ async def test_in_an_event_loop(written: list[bytes]) -> None:
         assert (await stream.read(1)).startswith(b"HTTP/1.1 204")
         await stream.aclose()
     assert [arrived.get_nowait() for _ in filter(None, written)] == list(filter(None, written))
+
+
+async def test_a_connection_that_is_given_up() -> None:
+    """At whichever moment: its socket is closed, and not left to the garbage collector."""
+    with socket.create_server(("127.0.0.1", 0)) as server, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        for turns in range(10):
+            connecting = asyncio.create_task(AsyncNetwork().connect_tcp(*server.getsockname()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if connecting.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await connecting
+            else:
+                await (await connecting).aclose()
+        gc.collect()
+    assert [str(each.message) for each in told] == []
