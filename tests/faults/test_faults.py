@@ -154,6 +154,11 @@ def a_new_document(call: Caller, place: Place) -> Any:
     return dataset, document
 
 
+def of(client: Any, dataset: Any) -> Any:
+    """The dataset, reached by this client."""
+    return type(dataset)._of(client, dataset)
+
+
 OPERATIONS = (
     Operation("list", nothing, lambda client, _, place: client.list_datasets(), repeatable=True),
     Operation(
@@ -172,9 +177,15 @@ OPERATIONS = (
     Operation(
         "upload",
         a_dataset,
-        lambda _, dataset, place: dataset.upload_documents([{"display_name": "y.txt", "blob": b"y" * 9}]),
+        lambda client, dataset, place: of(client, dataset).upload_documents(
+            [{"display_name": "y.txt", "blob": b"y" * 9}]
+        ),
     ),
-    Operation("delete", a_new_document, lambda _, given, place: given[0].delete_documents(ids=[given[1].id])),
+    Operation(
+        "delete",
+        a_new_document,
+        lambda client, given, place: of(client, given[0]).delete_documents(ids=[given[1].id]),
+    ),
 )
 
 # What each fault is for the caller: of whole answers and of streams; ``None`` where all is well.
@@ -212,8 +223,9 @@ def test_fault(calling: Callable[..., Any], place: Place, fault: Fault, operatio
     """The right error in bounded time, sent as often as it may be, nothing left open, and the next call works."""
     kind = ERRORS[fault][operation.stream]
     timeout = TIMEOUT if kind is RequestTimeoutError else BOUND  # seconds: a busy machine is no fault
+    with calling(timeout=BOUND) as patient:
+        given = operation.before(patient, place)
     with calling(timeout=timeout, max_retries=1) as call:
-        given = operation.before(call, place)
         with place.proxy.spoiling(fault) as seen:
             began = time.monotonic()
             error = raised(call, lambda client: operation.act(client, given, place))
