@@ -144,6 +144,7 @@ def test_the_command_runs_as_it_is_told(tmp_path: Path) -> None:
             **os.environ,
             "RAGFLOW_BASE_URL": ":memory:",
             "PYTHONPATH": str(ROOT),
+            "PYTEST_ADDOPTS": "",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTEST_PLUGINS": "pytest_asyncio.plugin",
         },
