@@ -122,11 +122,13 @@ class Store:
         try:
             yield db
         finally:
+            # Who still holds a statement (a debugger, say) holds its snapshot, which nobody else is to be shown.
+            is_free = db.txn_state() == apsw.SQLITE_TXN_NONE
             with self._pool_lock:
-                if self._closed:
-                    db.close()
-                else:
+                if is_free and not self._closed:
                     self._readers.append(db)
+                else:
+                    db.close()
 
     def _keep_private(self) -> None:
         """A new file is its owner's alone: there are keys in it. SQLite gives the files beside it the same rights."""
@@ -223,9 +225,12 @@ def row(db: apsw.Connection, sql: str, bindings: Sequence[Any] | Row = ()) -> Ro
 
 def scalar(db: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> Any:
     """The one value of a query; ``Missing`` if it has no row."""
-    for (value,) in db.execute(sql, bindings):
-        return value
-    raise Missing("nothing found")
+    found = db.execute(
+        sql, bindings
+    ).fetchall()  # to its end: a statement that is not keeps its snapshot open
+    if not found:
+        raise Missing("nothing found")
+    return found[0][0]
 
 
 class Paging(TypedDict):

@@ -270,3 +270,23 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     store.close()
     assert set(modes) >= {"knowledge.db", "knowledge.db-wal"}
     assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize("query", ["SELECT name FROM setting", "SELECT count(*) FROM setting"])
+def test_a_statement_that_somebody_holds(store: Store, query: str) -> None:
+    """As a debugger may, which looks at all objects: nobody after it reads from its old snapshot."""
+    held: list[apsw.Cursor] = []
+
+    def holding(connection: apsw.Connection) -> apsw.Cursor:
+        held.append(apsw.Cursor(connection))
+        return held[-1]
+
+    put(store, "a")
+    with store.read() as db:
+        db.cursor_factory = holding
+        next(iter(db.execute(query)))
+        scalar(db, query)
+    put(store, "b")
+    with store.read() as db:
+        assert {"a", "b"} <= set(names(db))
+    assert len(held) > 1

@@ -16,7 +16,6 @@ from .traffic import Worker, place
 
 __all__ = ["Load", "bear"]
 
-_PAGES = 4096
 _WARM = 0.4  # the part of the time after which memory should not grow any more
 _GROWTH_MB = 64
 
@@ -42,7 +41,7 @@ def bear(folder: Path, seconds: float, *, clients: int = 32, tell: Callable[[str
         warm = 0.0
         while (spent := time.monotonic() - began) < seconds and not any(each.failure for each in crew):
             time.sleep(min(5.0, seconds / 20))
-            now = _resident_mb(server.process.pid)
+            now = _memory_mb(server.process.pid)
             warm = warm or (now if spent > seconds * _WARM else 0.0)
             tell(f"{spent:6.0f} s  {ledger.acknowledged:8d} calls  {now:6.0f} MB")
         stop.set()
@@ -52,11 +51,13 @@ def bear(folder: Path, seconds: float, *, clients: int = 32, tell: Callable[[str
             if worker.failure is not None:
                 raise AssertionError("a call failed") from worker.failure
         ledger.check(client, at.dataset, at.chat, at.memory)
-        load = Load(ledger.acknowledged, spent, warm, _resident_mb(server.process.pid))
+        load = Load(ledger.acknowledged, spent, warm, _memory_mb(server.process.pid))
     assert load.end_mb - load.warm_mb < _GROWTH_MB, load
     return load
 
 
-def _resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * _PAGES / 1e6
+def _memory_mb(pid: int) -> float:
+    """Every page once: each of the twenty connections maps the file, whose pages count as resident for each of them."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    [kilobytes] = [line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:")]
+    return int(kilobytes) * 1024 / 1e6
