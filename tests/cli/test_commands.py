@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -250,20 +252,32 @@ def test_wrong_usage(local: Command, arguments: list[str]) -> None:
     assert "usage:" in ended.errors or "--help" in ended.errors
 
 
+@contextmanager
+def heeding(number: signal.Signals) -> Iterator[None]:
+    """Processes started meanwhile heed a signal, also where the tests run in a shell's background, which ignores it."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("signalled", [signal.SIGINT])
 def test_interrupted(local: Command, docs: Path, signalled: signal.Signals) -> None:
     """Ctrl+C ends a command that is under way with 130 and one line; run again it goes on."""
     for number in range(400):
         (docs / f"{number}.txt").write_text(f"Note {number} of many. " * 100)
     env = environment(PYTHONPATH=str(ROOT), **local.variables)
-    with subprocess.Popen(
-        [*COMMAND, "ingest", str(docs), "--dataset", "office"],
-        cwd=local.folder,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with heeding(signalled):
+        process = subprocess.Popen(
+            [*COMMAND, "ingest", str(docs), "--dataset", "office"],
+            cwd=local.folder,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    with process:
         while not (local.folder / "kb" / "knowledge.db-wal").exists():
             assert process.poll() is None
         os.kill(process.pid, signalled)
