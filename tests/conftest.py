@@ -74,6 +74,22 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many of the real servers' recorded answers the engine gives alike."""
+    ended = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    for dialect in ("v027", "v024"):
+        alike, told = (
+            [each for each in ended if f"test_replay_{dialect}.py::{test}[" in each.nodeid]
+            for test in ("test_answers_like_ragflow", "test_what_is_left_out_differs")
+        )
+        if alike:
+            count = sum(each.passed for each in alike)
+            recorded = len(alike) + len(told)
+            terminalreporter.write_line(
+                f"recordings {dialect}: {count} of {recorded} answered alike, {len(told)} differ and say why"
+            )
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have a server of their own configured."""
