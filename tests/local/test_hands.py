@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,9 @@ from ragflow_integrations.local.engine import Engine, Retrieval
 from ragflow_integrations.local.models import Choice
 from tests.local.knowledge import LONG_TEXT, TEXTS, check_truth, finished, parsed
 from tests.local.test_jobs import HeldEmbedder
+from tests.local.waiting import wait_until
 
 ENDLESS = b"x<!-- " * 200_000  # which Python's HTML parser reads in quadratic time, for minutes
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def started(engine: Engine, dataset_id: str, name: str, data: bytes) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ragflow_integrations.local.store import Row, Store
 from ragflow_integrations.local.worker import Worker
+from tests.local.waiting import wait_until
 
 NEXT = (
     "SELECT name AS key FROM setting WHERE name LIKE 'job %' AND name NOT IN (SELECT value FROM json_each(:taken))"
@@ -52,13 +52,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path)
     yield store
     store.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_several_at_once_in_order(store: Store) -> None:

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from ragflow_integrations.local.parsing import Chunk, ParseError, chunk_document
 from ragflow_integrations.local.parsing.pool import Limits, ParserPool, ParserProcess
 from tests.local.parsing.files import docx, packed, pdf, xlsx
+from tests.local.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the limits are those of POSIX systems")
 
@@ -41,13 +41,6 @@ def read(process: ParserProcess, name: str, data: bytes, **more: Any) -> list[Ch
 def pid_of(process: ParserProcess) -> int:
     assert process._running is not None
     return process._running._process.pid
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:
