@@ -9,9 +9,10 @@ from ..store import Row
 from .branches import Categorize, Switch, VariableAggregator
 from .component import Component
 from .dialogue import Begin, Message, UserFillUp
-from .generation import LLM, Agent
+from .generation import LLM
 from .problems import NotRunnable, WrongParameter
 from .search import Retrieval
+from .with_tools import Agent
 
 if TYPE_CHECKING:
     from .canvas import Canvas

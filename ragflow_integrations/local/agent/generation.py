@@ -1,27 +1,29 @@
-"""Components that a language model answers for: alone, or as an agent that may look things up first."""
+"""The component that a language model answers for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from .. import models
 from ..answer import answer
 from ..chats import EMPTY_RESPONSE
-from ..models import Reasoning
-from ..problems import Refused
+from ..models import Reasoning, ToolCalls, Turn
 from ..tokens import count_tokens
 from . import checks
 from .component import END_OF_THINKING, START_OF_THINKING, Component, Row
 from .problems import AgentFailed
-from .search import Retrieval
 
-__all__ = ["LLM", "Agent"]
+__all__ = ["CITE", "LLM", "Asked"]
 
 Asked = list[dict[str, str]]
+Delta = TypeVar("Delta", bound=str | ToolCalls)
 
-_CITE = (
+_MOST_CALLS = 100  # of language models in a turn; agents that keep ordering one another about end
+
+CITE = (
     "\n\nEnd each sentence that draws on one of the excerpts with its ID, as in [ID:0], or [ID:0] [ID:2] for two."
     " Cite nothing else."
 )
@@ -82,27 +84,42 @@ class LLM(Component):
         self.canvas.host.models.needed_llm(feature, self.params["llm_id"])
         return "".join(each for each in self.model_says(asked) if not isinstance(each, Reasoning))
 
+    def llm(self) -> models.LLM:
+        """Its language model."""
+        return self.canvas.host.models.needed_llm(f"the agent component {self.id}", self.params["llm_id"])
+
     def model_says(self, asked: Asked) -> Iterator[str]:
         """The deltas of the language model, which are counted."""
-        llm = self.canvas.host.models.needed_llm(f"the agent component {self.id}", self.params["llm_id"])
+        yield from self.counted(asked, self.llm().chat(asked, **self.settings()))
+
+    def counted(self, asked: Sequence[Turn], deltas: Iterator[Delta]) -> Iterator[Delta]:
+        """The deltas of one answer, which counts as one call of the turn."""
         usage, said = self.canvas.usage, ""
-        for delta in llm.chat(asked, **self._settings()):
-            said += delta
-            yield delta
+        if usage["calls"] >= _MOST_CALLS:
+            raise AgentFailed(f"the agent has asked language models {_MOST_CALLS} times without an end")
         usage["calls"] += 1
-        usage["prompt_tokens"] += sum(count_tokens(each["content"]) for each in asked)
+        for delta in deltas:
+            said += delta if isinstance(delta, str) else _written(delta)
+            yield delta
+        usage["prompt_tokens"] += sum(
+            count_tokens(_written(each) if isinstance(each, ToolCalls) else each["content"]) for each in asked
+        )
         usage["completion_tokens"] += count_tokens(said)
         usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
 
-    def conversation(self) -> Asked:
-        """What the model is given: its instruction, the turns before, its prompts with their variables filled in."""
-        prompts = [{**each, "content": self.filled(each["content"])} for each in self._prompts()]
+    def conversation(self, prompts: Asked | None = None) -> Asked:
+        """What the model is given: its instruction, the turns before, and ``prompts``.
+
+        Its own prompts are taken if there are none, with their variables filled in.
+        """
+        if prompts is None:
+            prompts = [{**each, "content": self.filled(each["content"])} for each in self._prompts()]
         turns = self.canvas.messages(self.params["message_history_window_size"])
         if turns and turns[-1]["role"] == prompts[0]["role"]:
             turns.pop()
         system = self.filled(self.params["sys_prompt"] or "")
         if self.params["cite"] and self.canvas.reference["chunks"]:
-            system += _CITE
+            system += CITE
         first = [{"role": "system", "content": system}] if system else []
         return [*first, *turns, *prompts]
 
@@ -117,9 +134,13 @@ class LLM(Component):
 
     def _answer(self) -> Iterator[str]:
         asked = self.conversation()
+        return marked(self.answer_to(asked, self.canvas.text_of("sys.query") or asked[-1]["content"]))
+
+    def answer_to(self, asked: Asked, question: str) -> Iterator[str]:
+        """What the model says, or without one what is quoted."""
         if self.canvas.host.models.llm(self.params["llm_id"]) is None:
-            return self.quoted(self.canvas.text_of("sys.query") or asked[-1]["content"])
-        return marked(self.model_says(asked))
+            return self.quoted(question)
+        return self.model_says(asked)
 
     def _structured(self) -> Any:
         form = json.dumps(self._schema(), ensure_ascii=False)
@@ -142,7 +163,8 @@ class LLM(Component):
         prompts = self.params["prompts"]
         return [{"role": "user", "content": prompts}] if isinstance(prompts, str) else prompts
 
-    def _settings(self) -> Row:
+    def settings(self) -> Row:
+        """What it has the model told beside the conversation."""
         return {
             name: self.params[name]
             for name, switch in _SETTINGS.items()
@@ -153,81 +175,6 @@ class LLM(Component):
         following = [self.canvas.components.get(each) for each in self.node.get("downstream") or ()]
         goes_elsewhere = self.params["exception_method"] and self.params["exception_goto"]
         return any(each is not None and each.name == "Message" for each in following) and not goes_elsewhere
-
-
-class Agent(LLM):
-    """A language model that may search with its Retrieval tools before it answers.
-
-    It asks for a search by answering with ``{"search": …}``, so that any model can, whether it knows of tools or not.
-    Without a language model the question itself is searched for.
-    """
-
-    name = "Agent"
-    defaults: ClassVar[Row] = {
-        **LLM.defaults,
-        "tools": [],
-        "mcp": [],
-        "max_rounds": 5,
-        "function_name": "agent",
-    }
-
-    @classmethod
-    def check(cls, params: Row) -> None:
-        super().check(params)
-        checks.natural(params["max_rounds"], "[Agent] Max rounds")
-
-    def _answer(self) -> Iterator[str]:
-        tools = self._tools()
-        if not tools:
-            return super()._answer()
-        if self.canvas.host.models.llm(self.params["llm_id"]) is None:
-            question = self.canvas.text_of("sys.query") or self.conversation()[-1]["content"]
-            for tool in tools:
-                tool.found(question)
-            return self.quoted(question)
-        return marked(self._searching(tools))
-
-    def _searching(self, tools: Sequence[Retrieval]) -> Iterator[str]:
-        asked = self.conversation()
-        told = {"role": "system", "content": _HOW_TO_SEARCH}
-        for round_ in range(self.params["max_rounds"] + 1):
-            may_search = round_ < self.params["max_rounds"]
-            said = self.model_says([told, *asked] if may_search else asked)
-            query = yield from _spoken(said)
-            if query is None:
-                return
-            found = "\n\n".join(filter(None, (tool.found(query) for tool in tools))) or "nothing was found"
-            asked = [
-                *asked,
-                {"role": "assistant", "content": json.dumps({"search": query}, ensure_ascii=False)},
-                {
-                    "role": "user",
-                    "content": f"Found for {query!r}:\n\n{found}{_CITE if self.params['cite'] else ''}",
-                },
-            ]
-        raise AgentFailed(
-            f"the agent component {self.id} has not answered in {self.params['max_rounds']} rounds"
-        )
-
-    def _tools(self) -> list[Retrieval]:
-        if self.params["mcp"]:
-            raise Refused("the local engine does not have MCP tools of Agent; a RAGFlow server has them")
-        tools = []
-        for number, each in enumerate(self.params["tools"]):
-            name = each.get("component_name")
-            if name != Retrieval.name:
-                raise Refused(
-                    f"the local engine does not have the tool {name} of Agent ({self.id}); a RAGFlow server has it"
-                )
-            tools.append(Retrieval(self.canvas, f"{self.id}-->{number}", {"obj": each}))
-        return tools
-
-
-_HOW_TO_SEARCH = (
-    "You can search the user's documents. To search, answer with"
-    ' {"search": "words to look for"} and nothing else; what is found comes back to you.'
-    " When you know enough, answer the user in plain text."
-)
 
 
 def marked(deltas: Iterator[str]) -> Iterator[str]:
@@ -242,28 +189,6 @@ def marked(deltas: Iterator[str]) -> Iterator[str]:
         yield END_OF_THINKING
 
 
-def _spoken(deltas: Iterator[str]) -> Generator[str, None, str | None]:
-    """Pass an answer on as it is made; one that asks for a search is held back, and the generator's value."""
-    held = ""
-    for delta in deltas:
-        if isinstance(delta, Reasoning):
-            yield delta
-            continue
-        held += delta
-        if held.strip() and not "{".startswith(held.strip()[:1]):
-            yield held
-            yield from deltas
-            return None
-    query = _query_in(held)
-    if query is None and held:
-        yield held
-    return query
-
-
-def _query_in(text: str) -> str | None:
-    try:
-        asked = json.loads(text)
-    except ValueError:
-        return None
-    query = asked.get("search") if isinstance(asked, dict) else None
-    return query if isinstance(query, str) and query.strip() else None
+def _written(calls: ToolCalls) -> str:
+    """Calls as a text whose tokens can be counted."""
+    return json.dumps([[each.name, dict(each.arguments or {})] for each in calls.calls], ensure_ascii=False)

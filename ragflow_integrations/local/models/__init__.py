@@ -8,20 +8,29 @@ environment or a ``models.toml`` in the data folder put others in their place.
 from __future__ import annotations
 
 from .base import LLM, Message, Reasoning, Reranker
+from .calling import Calling
 from .embedders import question_vector
 from .names import KINDS, Kind, UnknownModel, model_of
 from .registry import Choice, Models
+from .tools import NoTools, Tool, ToolCall, ToolCalls, Turn, result_of
 
 __all__ = [
     "KINDS",
     "LLM",
+    "Calling",
     "Choice",
     "Kind",
     "Message",
     "Models",
+    "NoTools",
     "Reasoning",
     "Reranker",
+    "Tool",
+    "ToolCall",
+    "ToolCalls",
+    "Turn",
     "UnknownModel",
     "model_of",
     "question_vector",
+    "result_of",
 ]

@@ -18,6 +18,8 @@ from ...errors import RAGFlowError
 from ...transport.http import HTTPTransport, Request
 from ..problems import ModelFailed
 from .base import Message, ModelMistake, Reasoning
+from .tools import NoTools, Tool, ToolCalls, Turn, is_about_tools
+from .written import WrittenCalls
 
 __all__ = ["Address", "EndpointEmbedding", "EndpointLLM", "EndpointReranker"]
 
@@ -95,23 +97,52 @@ class EndpointLLM(_Endpoint):
 
     def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]:
         """The answer in the deltas in which it arrives."""
+        for delta in self._choices([dict(each) for each in messages], settings):
+            yield from _texts(delta)
+
+    def chat_with_tools(
+        self, turns: Sequence[Turn], tools: Sequence[Tool], *, may_call: bool, **settings: Any
+    ) -> Iterator[str | ToolCalls]:
+        """The answer in the deltas in which it arrives, which may end in calls."""
+        messages = [each.message if isinstance(each, ToolCalls) else dict(each) for each in turns]
+        more = {"tools": [each.function for each in tools]} if may_call else {}
+        said, written = "", WrittenCalls()
+        try:
+            for delta in self._choices(messages, settings, **more):
+                said += delta.get("content") or ""
+                written.add(delta.get("tool_calls") or ())
+                yield from _texts(delta)
+        except ModelFailed as error:
+            if said or not may_call or not is_about_tools(error):
+                raise
+            raise NoTools(str(error)) from error
+        if written:
+            yield written.calls(said)
+
+    def _choices(
+        self, messages: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], **more: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        """The deltas as they were sent."""
         told = {key: settings[key] for key in _SETTINGS if settings.get(key) is not None}
-        body = {"model": self.name, "messages": [dict(each) for each in messages], "stream": True, **told}
+        body = {"model": self.name, "messages": messages, "stream": True, **told, **more}
         for line in _lines(self._stream("/chat/completions", body)):
             if line.startswith(b"data:") and (text := line[5:].strip()) != b"[DONE]":
                 yield from self._deltas(self._parsed(text))
             elif line.startswith(b"{"):  # not streamed, or an error in the stream's place
                 yield from self._deltas(self._parsed(line))
 
-    def _deltas(self, event: Any) -> Iterator[str]:
+    def _deltas(self, event: Any) -> Iterator[Mapping[str, Any]]:
         if not isinstance(event, dict) or event.get("error"):
             raise self._failure(f"failed: {event.get('error') if isinstance(event, dict) else event}")
         for choice in (event.get("choices") or ())[:1]:
-            delta = choice.get("delta") or choice.get("message") or {}
-            if thought := next((delta[key] for key in _REASONING if delta.get(key)), ""):
-                yield Reasoning(thought)
-            if text := delta.get("content"):
-                yield text
+            yield choice.get("delta") or choice.get("message") or {}
+
+
+def _texts(delta: Mapping[str, Any]) -> Iterator[str]:
+    if thought := next((delta[key] for key in _REASONING if delta.get(key)), ""):
+        yield Reasoning(thought)
+    if text := delta.get("content"):
+        yield text
 
 
 class EndpointEmbedding(_Endpoint):

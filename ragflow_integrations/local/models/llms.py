@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from ..problems import ModelFailed, Problem
-from .adapt import class_beside, label, methods, said
-from .base import LLM, Message, ModelMistake, Reasoning
+from .adapt import label, methods, said
+from .base import LLM, Message, ModelMistake
+from .frameworks import langchain, llamaindex, llamaindex_calls_tools
+from .tools import NoTools, Tool, ToolCalls, Turn, is_about_tools
 
 __all__ = ["llm_from", "prompt_of"]
 
-_Chat = Callable[[Sequence[Message]], Iterable[str]]
+
+class _Answer(Protocol):
+    def __call__(
+        self, turns: Sequence[Any], tools: Sequence[Tool], /, *, may_call: bool
+    ) -> Iterable[str | ToolCalls]: ...
 
 
 def llm_from(model: Any) -> LLM:
@@ -22,13 +29,15 @@ def llm_from(model: Any) -> LLM:
     text; it returns a text or an iterator of texts.
     """
     if methods(model, "stream", "invoke"):
-        return ModelLLM(label(model), lambda messages: _langchain(model, messages))
+        made = ModelToolLLM if methods(model, "bind_tools") else ModelLLM
+        return made(label(model), partial(langchain, model))
     if methods(model, "stream_chat", "complete"):
-        return ModelLLM(label(model), lambda messages: _llamaindex(model, messages))
+        made = ModelToolLLM if llamaindex_calls_tools(model) else ModelLLM
+        return made(label(model), partial(llamaindex, model))
     if methods(model, "chat") and isinstance(getattr(model, "name", None), str):
         return model  # type: ignore[no-any-return]
     if callable(model):
-        return ModelLLM(label(model), lambda messages: _function(model, messages))
+        return ModelLLM(label(model), partial(_function, model))
     raise ModelMistake(
         f"llm={model!r}: give a LangChain chat model, a LlamaIndex LLM, a function from a prompt (or `messages`) to "
         "text, or 'http://host/v1#model'"
@@ -38,25 +47,44 @@ def llm_from(model: Any) -> LLM:
 class ModelLLM:
     """Somebody's model in this process, which keeps its own settings; its errors are ``ModelFailed``."""
 
-    def __init__(self, name: str, chat: _Chat) -> None:
+    def __init__(self, name: str, answer: _Answer) -> None:
         self.name = name
-        self._chat = chat
+        self._answer = answer
 
     def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]:
         """The answer in the deltas that the model makes."""
+        for delta in self._answered(messages, (), may_call=False):
+            if not isinstance(delta, str):
+                raise ModelFailed(f"the model {self.name} gave {type(delta).__name__} in place of text")
+            yield delta
+
+    def _answered(
+        self, turns: Sequence[Turn], tools: Sequence[Tool], *, may_call: bool
+    ) -> Iterator[str | ToolCalls]:
         try:
-            for delta in self._chat(messages):
-                if delta:
-                    yield self._text(delta)
+            yield from filter(None, self._answer(turns, tools, may_call=may_call))
         except Problem:
             raise
         except Exception as error:  # whatever somebody's model raises
             raise ModelFailed(f"the model {self.name} failed: {said(error)}") from error
 
-    def _text(self, delta: Any) -> str:
-        if not isinstance(delta, str):
-            raise ModelFailed(f"the model {self.name} gave {type(delta).__name__} in place of text")
-        return delta
+
+class ModelToolLLM(ModelLLM):
+    """One that has a way of its own to call tools."""
+
+    def chat_with_tools(
+        self, turns: Sequence[Turn], tools: Sequence[Tool], *, may_call: bool, **settings: Any
+    ) -> Iterator[str | ToolCalls]:
+        """The answer in deltas, which may end in calls."""
+        begun = False
+        try:
+            for delta in self._answered(turns, tools, may_call=may_call):
+                begun = True
+                yield delta
+        except ModelFailed as error:
+            if begun or not may_call or not is_about_tools(error):
+                raise
+            raise NoTools(str(error)) from error
 
 
 def prompt_of(messages: Sequence[Message]) -> str:
@@ -69,44 +97,10 @@ def prompt_of(messages: Sequence[Message]) -> str:
     )
 
 
-def _function(function: Callable[..., Any], messages: Sequence[Message]) -> Iterable[str]:
+def _function(function: Callable[..., Any], messages: Sequence[Message], *_: Any, **__: Any) -> Iterable[str]:
     try:
         wanted = next(iter(inspect.signature(function).parameters), "")
     except (TypeError, ValueError):  # a built-in function does not say
         wanted = ""
     answer = function([dict(each) for each in messages] if wanted == "messages" else prompt_of(messages))
     return [answer] if isinstance(answer, str) else answer
-
-
-def _langchain(model: Any, messages: Sequence[Message]) -> Iterator[str]:
-    for chunk in model.stream([(each["role"], each["content"]) for each in messages]):
-        thought = getattr(chunk, "additional_kwargs", {}).get("reasoning_content")
-        if thought:
-            yield Reasoning(thought)
-        content = getattr(chunk, "content", chunk)
-        for part in [content] if isinstance(content, str) else content:
-            yield from _part(part)
-
-
-def _part(part: Any) -> Iterator[str]:
-    """A piece of a message: text, or a block of some kind."""
-    if isinstance(part, str):
-        yield part
-    elif part.get("type") == "text":
-        yield part["text"]
-    elif thought := part.get("reasoning") or part.get("thinking"):
-        yield Reasoning(thought)
-
-
-def _llamaindex(model: Any, messages: Sequence[Message]) -> Iterator[str]:
-    message = class_beside(model, "ChatMessage")
-    asked = [message(role=each["role"], content=each["content"]) for each in messages]
-    try:
-        stream = model.stream_chat(asked)
-    except NotImplementedError:  # it can answer as a whole only
-        yield str(model.chat(asked).message.content or "")
-        return
-    for response in stream:
-        if thought := (response.additional_kwargs or {}).get("thinking_delta"):
-            yield Reasoning(thought)
-        yield response.delta or ""
