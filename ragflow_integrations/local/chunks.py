@@ -87,10 +87,15 @@ def add(
 ) -> list[str]:
     """Store, index and count chunks of a document; one with the same text is replaced. Returns their ids.
 
-    ``first_place`` is that of the first one among the parsed chunks; None if they were not parsed but added.
+    ``first_place`` is that of the first one among the parsed chunks; None if they were not parsed but added. As on
+    RAGFlow each adding counts in the counters, also of what is there already.
     """
     by_id = {chunk_id(each.chunk.content, document["id"]): each for each in prepared}
-    _remove(db, document, _numbers(db, document["id"], list(by_id)))
+    replaced = _numbers(db, document["id"], list(by_id))
+    if first_place is None:
+        index.remove(db, document["dataset_id"], replaced)
+    else:
+        _remove(db, document, replaced)
     fixed = {"available": int(document["status"] == "1"), "create_time": now_ms()}
     for number, (identifier, each) in enumerate(by_id.items()):
         place = None if first_place is None else first_place + number
@@ -255,12 +260,12 @@ def delete_of(db: apsw.Connection, dataset_id: str, document_ids: Sequence[str])
     for each in document_ids:
         parents.delete(db, each)
     sql = "SELECT row FROM chunk WHERE document_id IN (SELECT value FROM json_each(?))"
-    numbers = [number for (number,) in db.execute(sql, (ids,))]
-    tokens = _tokens_in(db, numbers)
-    index.remove(db, dataset_id, numbers)
-    nothing = "chunk_count = 0, token_count = 0"
-    db.execute(f"UPDATE document SET {nothing} WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-    _count_in_dataset(db, dataset_id, -len(numbers), -tokens)
+    index.remove(db, dataset_id, [number for (number,) in db.execute(sql, (ids,))])
+    chosen = "WHERE id IN (SELECT value FROM json_each(?))"
+    counted = f"SELECT coalesce(sum(chunk_count), 0), coalesce(sum(token_count), 0) FROM document {chosen}"
+    [(chunks, tokens)] = db.execute(counted, (ids,))
+    db.execute(f"UPDATE document SET chunk_count = 0, token_count = 0 {chosen}", (ids,))
+    _count_in_dataset(db, dataset_id, -chunks, -tokens)
 
 
 def delete_parsed(db: apsw.Connection, document: Row) -> None:

@@ -240,7 +240,7 @@ def update(db: apsw.Connection, tenant_id: str, document_id: str, fields: Mappin
 
 def reset(db: apsw.Connection, document: Row) -> None:
     """Take the chunks of a document, which is as if it had never been parsed; its job ends."""
-    chunks.delete(db, document, None)
+    chunks.delete_of(db, document["dataset_id"], [document["id"]])
     db.execute("DELETE FROM job WHERE document_id = ?", (document["id"],))
     db.execute(
         "UPDATE document SET run = 'UNSTART', progress = 0.0, progress_msg = '' WHERE id = ?",

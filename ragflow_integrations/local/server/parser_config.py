@@ -140,9 +140,9 @@ def changed(config: ParserConfig) -> Row:
 
 
 def changed_dataset(config: ParserConfig) -> Row:
-    """The same for a dataset: as on v0.27 its documents have no children unless ``parent_child`` is sent along."""
+    """The same for a dataset: as on v0.27 its documents have no children unless ``use_parent_child`` is sent along."""
     settings = changed(config)
-    if "parent_child" in config.model_fields_set:
+    if config.parent_child.use_parent_child:
         return settings
     return settings | {"parent_child": {}} | _children({})
 

@@ -47,6 +47,11 @@ async def test_children_follow_their_switch(api: Api) -> None:
     changed = await api("PUT", f"/datasets/{dataset}", {"parser_config": {"chunk_token_num": 5}})
     config = changed["data"]["parser_config"]
     assert (config["children_delimiter"], config["enable_children"]) == ("", False)
+    off = {"parent_child": {"use_parent_child": False, "children_delimiter": "x"}}
+    changed = await api("PUT", f"/datasets/{dataset}", {"parser_config": off})
+    assert (
+        changed["data"]["parser_config"]["parent_child"] == switch["parent_child"]
+    )  # kept for the next time
     changed = await api("PATCH", document, {"parser_config": {"chunk_token_num": 5}})
     config = changed["data"]["parser_config"]
     assert (config["children_delimiter"], config["enable_children"]) == ("§", True)
