@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from . import checks
-from .component import Component, Row
+from .component import Checked, Component, Row
+from .conditions import compared, is_equal
 from .generation import LLM
 from .problems import AgentFailed, WrongParameter
 from .references import as_text
-
-if TYPE_CHECKING:
-    from .canvas import Canvas
 
 __all__ = ["Categorize", "Switch", "VariableAggregator"]
 
@@ -107,7 +105,7 @@ class Categorize(LLM):
         )
 
 
-class VariableAggregator(Component):
+class VariableAggregator(Checked):
     """Has an output for each of its groups: the first of the group's variables that is not empty.
 
     So what follows need not know which way was taken. Where all are empty, so is the output.
@@ -115,10 +113,6 @@ class VariableAggregator(Component):
 
     name = "VariableAggregator"
     defaults: ClassVar[Row] = {"groups": []}
-
-    def __init__(self, canvas: Canvas, identifier: str, node: Row) -> None:
-        super().__init__(canvas, identifier, node)
-        self.check(self.params)
 
     @classmethod
     def check(cls, params: Row) -> None:
@@ -168,26 +162,6 @@ def _text_test(test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
     return lambda value, other: test(as_text(value).lower(), as_text(other).lower())
 
 
-def _is_equal(value: Any, other: Any) -> bool:
-    """Numbers are equal to what is written in another way."""
-    if isinstance(value, int | float):
-        try:
-            return value == float(other)
-        except (TypeError, ValueError):
-            return False
-    return bool(value == other)
-
-
-def _order_test(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def compared(value: Any, other: Any) -> bool:
-        try:
-            return test(float(value), float(other))
-        except (TypeError, ValueError):
-            return test(as_text(value), as_text(other))
-
-    return compared
-
-
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "contains": _text_test(lambda value, other: other in value),
     "not contains": _text_test(lambda value, other: other not in value),
@@ -195,10 +169,10 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "end with": _text_test(str.endswith),
     "empty": lambda value, other: not value,
     "not empty": lambda value, other: bool(value),
-    "=": _is_equal,
-    "≠": lambda value, other: not _is_equal(value, other),
-    ">": _order_test(lambda value, other: value > other),
-    "<": _order_test(lambda value, other: value < other),
-    "≥": _order_test(lambda value, other: value >= other),
-    "≤": _order_test(lambda value, other: value <= other),
+    "=": is_equal,
+    "≠": lambda value, other: not is_equal(value, other),
+    ">": compared(lambda value, other: value > other),
+    "<": compared(lambda value, other: value < other),
+    "≥": compared(lambda value, other: value >= other),
+    "≤": compared(lambda value, other: value <= other),
 }

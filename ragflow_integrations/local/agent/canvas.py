@@ -14,6 +14,7 @@ from ..search import Retrieval, Retrieved
 from ..store import Row
 from .component import Component
 from .components import made
+from .limits import check_length
 from .problems import AgentFailed, NotRunnable
 from .references import as_text, replaced, stripped
 
@@ -113,21 +114,29 @@ class Canvas:
         self.path, self.searched = ["begin"], False
         self.reference = _last_reference(None)
 
-    def is_early(self, identifier: str, wave: Sequence[str], done: Sequence[str]) -> bool:
-        """Whether a component needs what others, which run now or after these, are still to make."""
-        needed = {name.partition("@")[0] for name in self.component(identifier).needs()}
-        others = [each for each in wave if each != identifier]
-        return bool((needed - set(done) - {identifier}) & self._reach(others, besides=identifier))
+    def parent_of(self, identifier: str) -> Component | None:
+        """The component that this one is inside of; None also for the tools of an Agent."""
+        component = self.components.get(identifier)
+        parent = component.node.get("parent_id") if component is not None else None
+        return self.component(parent) if parent else None
 
-    def _reach(self, start: Sequence[str], *, besides: str) -> set[str]:
-        reached: set[str] = set()
-        ahead = list(start)
-        while ahead:
-            identifier = ahead.pop()
-            if identifier not in reached and identifier != besides and identifier in self.components:
-                reached.add(identifier)
-                ahead += self.components[identifier].node.get("downstream") or ()
-        return reached
+    def parents_of(self, identifier: str) -> list[Component]:
+        """All that it is inside of, from the inside out."""
+        found: list[Component] = []
+        parent = self.parent_of(identifier)
+        while parent is not None and parent not in found:
+            found.append(parent)
+            parent = self.parent_of(parent.id)
+        return found
+
+    def children_of(self, identifier: str) -> list[Component]:
+        """What is directly inside of a component."""
+        return [each for each in self.components.values() if each.node.get("parent_id") == identifier]
+
+    def inside_of(self, identifier: str) -> list[Component]:
+        """What is inside of a component, however deep."""
+        parent = self.component(identifier)
+        return [each for each in self.components.values() if parent in self.parents_of(each.id)]
 
     @property
     def begin(self) -> Component:
@@ -165,6 +174,19 @@ class Canvas:
         for step in rest.split(".") if rest else ():
             value = _inside(value, step)
         return value
+
+    def set_value(self, reference: str, value: Any) -> None:
+        """Give a variable another value; ``AgentFailed`` if there is no such."""
+        name = stripped(reference)
+        identifier, at, output = name.partition("@")
+        if not at:
+            self.value_of(name)
+            check_length(value, f"the variable {name}")
+            self.globals[name] = value
+            return
+        key, _, rest = output.partition(".")
+        component = self.component(identifier)
+        component.set_output(key, _with(component.output(key), rest.split("."), value) if rest else value)
 
     def text_of(self, reference: str) -> str:
         """A variable's value as a text."""
@@ -224,6 +246,13 @@ def _inside(value: Any, step: str) -> Any:
     if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
         return value[int(step)]
     return None
+
+
+def _with(value: Any, steps: Sequence[str], new: Any) -> Row:
+    """An object with ``new`` at the end of a path through it; what is no object on the way becomes one."""
+    held = value if isinstance(value, dict) else {}
+    step, *rest = steps
+    return {**held, step: _with(held.get(step), rest, new) if rest else new}
 
 
 def _first_value(declared: Row) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .problems import WrongParameter
 
-__all__ = ["boolean", "filled", "fraction", "natural", "one_of", "positive"]
+__all__ = ["boolean", "filled", "fraction", "natural", "one_of", "positive", "rows", "text", "texts"]
 
 
 def filled(value: Any, what: str) -> None:
@@ -43,6 +43,24 @@ def positive(value: Any, what: str) -> None:
     """A number above 0."""
     if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
         raise WrongParameter(f"{what} {value} not supported, should be positive numeric")
+
+
+def rows(value: Any, what: str) -> None:
+    """A list of objects."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise WrongParameter(f"{what} should be a list of objects")
+
+
+def text(value: Any, what: str) -> None:
+    """A text."""
+    if not isinstance(value, str):
+        raise WrongParameter(f"{what} should be a text")
+
+
+def texts(value: Any, what: str) -> None:
+    """A list of texts."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise WrongParameter(f"{what} should be a list of texts")
 
 
 def one_of(value: Any, what: str, values: Sequence[str]) -> None:

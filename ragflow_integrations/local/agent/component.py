@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..problems import Problem
+from .limits import check_length
 from .problems import NotRunnable
 from .references import names
 
 if TYPE_CHECKING:
     from .canvas import Canvas
 
-__all__ = ["END_OF_THINKING", "START_OF_THINKING", "Component"]
+__all__ = ["END_OF_THINKING", "START_OF_THINKING", "Checked", "Component"]
 
 Row = dict[str, Any]
 
@@ -108,7 +109,17 @@ class Component:
         """The components that come after it, now that it has run."""
         if self.error:
             return self.way_out
-        return list(self.node.get("downstream") or ()) if self.next is None else list(self.next)
+        ahead = list(self.node.get("downstream") or ()) if self.next is None else list(self.next)
+        return ahead or self.outward()
+
+    def outward(self) -> list[str]:
+        """Where the run goes on when a way ends here: at the next round of what it is inside of, if it is so."""
+        parent = self.canvas.parent_of(self.id)
+        return [] if parent is None else parent.again()
+
+    def again(self) -> list[str]:
+        """The component with which another round of what is inside begins; nothing if there is none."""
+        return []
 
     def output(self, key: str) -> Any:
         """An output's value; an empty text if it has none such, None if it has not run."""
@@ -122,7 +133,8 @@ class Component:
         return {key: (each or {}).get("value") for key, each in self.params["outputs"].items()}
 
     def set_output(self, key: str, value: Any) -> None:
-        """Set an output, which is made if the DSL does not declare it."""
+        """Set an output, which is made if the DSL does not declare it; ``AgentFailed`` if it is too long."""
+        check_length(value, f"the output {key} of {self.id}")
         declared = self.params["outputs"].get(key) or {"type": str(type(value))}
         self.params["outputs"][key] = {**declared, "value": value}
 
@@ -158,16 +170,32 @@ class Component:
             self.set_input(name, self.canvas.text_of(name))
         return self.canvas.filled(text)
 
-    def reset(self) -> None:
-        """Forget what the last run left."""
+    def begin_anew(self) -> None:
+        """Forget how it went when it ran before, in the same turn."""
         self.pending = self.next = None
         self.params["outputs"].pop("_ERROR", None)
+
+    def forget(self) -> None:
+        """Forget what it took from elsewhere and what it has made of it."""
         for kind in ("outputs", "inputs"):
             for each in self.params[kind].values():
                 if isinstance(each, dict):
                     each["value"] = None
+
+    def reset(self) -> None:
+        """Forget what the last run left."""
+        self.begin_anew()
+        self.forget()
         self.params["debug_inputs"] = {}
 
     def dumped(self) -> Row:
         """The node as the DSL has it."""
         return {**self.node, "obj": {"component_name": self.name, "params": copy.deepcopy(self.params)}}
+
+
+class Checked(Component):
+    """A component that is not made with parameters of wrong kinds."""
+
+    def __init__(self, canvas: Canvas, identifier: str, node: Row) -> None:
+        super().__init__(canvas, identifier, node)
+        self.check(self.params)

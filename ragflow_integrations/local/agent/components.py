@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from ..problems import Refused
 from ..store import Row
+from .assigning import VariableAssigner
 from .branches import Categorize, Switch, VariableAggregator
 from .component import Component
 from .dialogue import Begin, Message, UserFillUp
 from .generation import LLM
+from .loops import ExitLoop, Iteration, IterationItem, Loop, LoopItem
 from .problems import NotRunnable, WrongParameter
 from .search import Retrieval
+from .transform import DataOperations, ListOperations, StringTransform
 from .with_tools import Agent
 
 if TYPE_CHECKING:
@@ -23,7 +26,9 @@ _KINDS: dict[str, type[Component]] = {
     kind.name: kind
     for kind in (
         *(Begin, UserFillUp, Message, LLM, Agent, Retrieval),
-        *(Categorize, Switch, VariableAggregator),
+        *(Categorize, Switch, VariableAggregator, VariableAssigner),
+        *(Iteration, IterationItem, Loop, LoopItem, ExitLoop),
+        *(StringTransform, ListOperations, DataOperations),
     )
 }
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ..problems import Refused
 from . import checks
 from .component import END_OF_THINKING, START_OF_THINKING, Component, Row
+from .limits import check_length
 from .references import parts
 
 __all__ = ["Begin", "Message", "UserFillUp"]
@@ -116,6 +117,7 @@ class Message(Component):
                 yield delta
                 value += "" if delta in (START_OF_THINKING, END_OF_THINKING) else delta
             whole += value
+            check_length(whole, f"the text of {self.id}")
             if is_name:
                 self.set_input(piece, value)
         self._remember(whole)

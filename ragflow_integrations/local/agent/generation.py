@@ -21,7 +21,7 @@ __all__ = ["CITE", "LLM", "Asked"]
 Asked = list[dict[str, str]]
 Delta = TypeVar("Delta", bound=str | ToolCalls)
 
-_MOST_CALLS = 100  # of language models in a turn; agents that keep ordering one another about end
+_MOST_CALLS = 500  # of language models in a turn; agents that keep ordering one another about end
 
 CITE = (
     "\n\nEnd each sentence that draws on one of the excerpts with its ID, as in [ID:0], or [ID:0] [ID:2] for two."

@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["as_text", "is_reference", "names", "parts", "replaced", "stripped"]
+from .limits import joined
+
+__all__ = ["as_text", "braced", "is_reference", "names", "parts", "replaced", "stripped"]
 
 _NAME = r"[\w:-]+@[\w.-]+|sys\.[\w.]+|env\.[\w.]+"
 _REFERENCE = re.compile(rf"\{{{{?\s*({_NAME})\s*\}}\}}?")
@@ -32,8 +34,9 @@ def parts(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def replaced(text: str, value_of: Callable[[str], str]) -> str:
-    """The text with a value for each reference."""
-    return "".join(value_of(piece) if is_name else piece for piece, is_name in parts(text))
+    """The text with a value for each reference; ``AgentFailed`` if that makes it too long."""
+    filled = (value_of(piece) if is_name else piece for piece, is_name in parts(text))
+    return joined(filled, "a text with its variables filled in")
 
 
 def is_reference(text: str) -> bool:
@@ -44,6 +47,11 @@ def is_reference(text: str) -> bool:
 def stripped(text: str) -> str:
     """The name in a text that is one reference."""
     return text.strip().strip("{} \t")
+
+
+def braced(name: str) -> str:
+    """The reference to a variable whose name may stand in braces or not."""
+    return f"{{{stripped(name)}}}"
 
 
 def as_text(value: Any) -> str:

@@ -18,6 +18,8 @@ from ..problems import Problem
 from .canvas import Canvas
 from .component import END_OF_THINKING, START_OF_THINKING, Component
 from .dialogue import Message, UserFillUp
+from .loops import Container, Round
+from .order import is_early
 from .problems import AgentFailed
 
 __all__ = ["Event", "Question", "run"]
@@ -25,7 +27,7 @@ __all__ = ["Event", "Question", "run"]
 Event = dict[str, Any]
 
 _log = logging.getLogger(__name__)
-_MOST = 200  # components in a turn; what goes in a circle ends
+_MOST = 1000  # components in a turn; what goes in a circle ends
 _MARKS = {START_OF_THINKING: "start_to_think", END_OF_THINKING: "end_to_think"}
 
 
@@ -90,7 +92,7 @@ class _Turn:
         """Run what has come onto the path; what has to wait for others leaves it, since they will lead there."""
         canvas = self._canvas
         wave = canvas.path[done:]
-        canvas.path[done:] = [each for each in wave if not canvas.is_early(each, wave, canvas.path[:done])]
+        canvas.path[done:] = [each for each in wave if not is_early(canvas, each, wave, canvas.path[:done])]
         self._done = len(canvas.path)
         components = [canvas.component(each) for each in canvas.path[done:]]
         for component in components:
@@ -102,6 +104,7 @@ class _Turn:
 
     def _invoke(self, component: Component) -> None:
         begun = time.perf_counter()
+        component.begin_anew()
         component.set_output("_created_time", begun)
         try:
             component.invoke(self._question.inputs if isinstance(component, UserFillUp) else {})
@@ -124,8 +127,10 @@ class _Turn:
             yield from self._said(component)
         if component.pending is not None:
             self._streaming.append(component)
-        else:
+        elif component.error or not isinstance(component, Container):
             yield self._event("node_finished", self._end(component))
+        if isinstance(component, Round) and not component.error and component.ends:
+            yield self._event("node_finished", self._end(component.container))
         if component.error and not component.way_out:
             raise AgentFailed(component.error)
         for following in component.following():
@@ -167,7 +172,7 @@ class _Turn:
         return {**times, **self._named(component), "thoughts": component.thoughts()}
 
     def _end(self, component: Component) -> Event:
-        created = component.output("_created_time")
+        created = component.output("_created_time") or self._begun  # what is inside an Iteration forgets it
         return {
             "inputs": component.input_values(),
             "outputs": component.outputs(),

@@ -221,12 +221,12 @@ def test_wrong_questions(new: Caller, change: Json, code: int) -> None:
 
 def test_components_that_do_not_run_here(new: Caller, old: Caller) -> None:
     """They can be stored; asking says which it is and that a RAGFlow server has it."""
-    dsl = {**DSL, "components": {**DSL["components"], "x": node("Iteration", [])}}
+    dsl = {**DSL, "components": {**DSL["components"], "x": node("Invoke", [])}}
     for caller in (new, old):
         agent = caller.agent(dsl)
         answer = caller("POST", f"/agents/{agent}/completions", {"query": "x", "stream": False})
         assert answer["code"] == 102
-        assert "the agent component Iteration (x)" in answer["message"]
+        assert "the agent component Invoke (x)" in answer["message"]
         assert "a RAGFlow server has them all" in answer["message"]
 
 
