@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.recordings.replay import Replay
 
+pytest_plugins = ["tests.realtime"]
 guard.install()
 # The same examples in every run: a run that fails is to be blamed on what was changed. Others are looked for by
 # pytest --hypothesis-profile=exploring

@@ -155,8 +155,11 @@ def _brought(dataset_id: str, source: Source, settings: Settings, parse: bool) -
 def _parsed_anew(dataset_id: str, old: DocumentFields, changed: Settings) -> Flow[DocumentFields]:
     """Give it other parser settings and start parsing at once: only that they differ says that it is due.
 
-    If it cannot be started it gets back those that it had.
+    A server starts nothing that is running, e.g. since an earlier try never heard that it was started: it is stopped
+    before. If it cannot be started it gets back the settings that it had.
     """
+    if old.run == "RUNNING":
+        yield from parsing.stop(dataset_id, [old.id])
     try:
         described = yield from documents.update(dataset_id, old.id, changed)
         if described.run not in _PARSED:  # another chunk method makes servers forget the chunks

@@ -17,7 +17,7 @@ from .reading import nothing
 from .versions import request
 from .wire import Call, Flow, Sleep, ask
 
-__all__ = ["Parsed", "cancel", "check_waiting", "look", "parse", "parse_and_wait", "reason"]
+__all__ = ["Parsed", "cancel", "check_waiting", "look", "parse", "parse_and_wait", "reason", "stop"]
 
 Parsed = tuple[str, str, int, int]
 """One parsed document: ``(document id, run, chunk count, token count)``."""
@@ -115,7 +115,7 @@ def _parsed(
         raise
     except BaseException as error:
         if not isinstance(error, Exception):  # Ctrl+C, or the task was cancelled
-            yield from clean_up(error, _stop(dataset_id, _pending(wanted, known)), "parsing goes on")
+            yield from clean_up(error, stop(dataset_id, _pending(wanted, known)), "parsing goes on")
         raise
     ended = [known[one] for one in wanted]
     return [(document.id, document.run, document.chunk_count, document.token_count) for document in ended]
@@ -153,10 +153,10 @@ def _pending(wanted: Sequence[str], known: Mapping[str, DocumentFields]) -> list
     return [one for one in wanted if one not in known or not known[one].finished]
 
 
-def _stop(dataset_id: str, ids: Sequence[str]) -> Flow[None]:
-    """Twice, since a server may still be starting them; v0.24 does not stop what waits for its turn.
+def stop(dataset_id: str, ids: Sequence[str]) -> Flow[None]:
+    """Have none of these running, whether they are stopped or have ended; ``ConflictError`` if something goes on.
 
-    ``ConflictError`` if something goes on.
+    Asked twice, since a server may still be starting them; v0.24 does not stop what waits for its turn.
     """
     for _ in range(2):
         refused = yield from _not_stopped(dataset_id, ids)

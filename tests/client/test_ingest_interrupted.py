@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from ragflow_integrations.protocol.wire import Request, Response
 TAGS = {"author": "Ada"}
 CUT = {"chunk_token_num": 7}
 STATES = {"eel.txt": "green", "cod.txt": "grey"}
-LONGEST = 15  # steps of any of the things that are done here
+LONGEST = 20  # steps: none of the things that are done here takes so many, unless the machine is slow
 
 
 @dataclass
@@ -109,6 +110,24 @@ def test_other_parser_settings() -> None:
             upload()
             assert [row.chunk_count for row in dataset.list_documents()] == [9, 9], way
     assert {1, 2, 3, 4, 5, 6, 7, 8} <= steps < set(range(LONGEST))
+
+
+def test_other_parser_settings_while_it_is_parsed() -> None:
+    """A server starts nothing that is running, be it since an answer was lost: it is stopped, and then cut anew."""
+    go = threading.Event()
+    go.set()
+
+    def embedding(texts: list[str]) -> list[list[float]]:
+        assert go.wait(20)
+        return [[1.0, 0.0]] * len(texts)
+
+    with RAGFlow.local(embedding=embedding) as client:
+        dataset = client.create_dataset("eels")
+        found = dataset.upload(files(), parse=False)
+        go.clear()
+        dataset.async_parse_documents([document.id for document in found])
+        again = dataset.upload(files(), parser_config=CUT, interval=0.01, progress=lambda _: go.set())
+        assert [(row.id, row.run, row.chunk_count) for row in again] == [(row.id, "DONE", 9) for row in found]
 
 
 def test_a_replacement() -> None:

@@ -33,6 +33,8 @@ from ragflow_integrations.local.serve import running_server
 from tests.faults import proxy as faults
 from tests.faults.proxy import FAULTS, HUGE, Exchange, Fault, Proxy, proxying
 
+pytestmark = pytest.mark.realtime
+
 TIMEOUT = 0.4
 BOUND = (
     5  # seconds for one call, its second try and a busy machine; stalls and drips would last twice as long

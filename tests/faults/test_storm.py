@@ -18,6 +18,8 @@ from ragflow_integrations import AsyncRAGFlow, BusyError, RAGFlow, RequestTimeou
 from ragflow_integrations.transport.limit import Limit, limit_of
 from tests.transport.raw_server import Connection, RawServer, http, serving
 
+pytestmark = pytest.mark.realtime
+
 CALLERS = 200
 AT_ONCE = 4
 ANSWER_TAKES = 0.04  # seconds, each after the other
@@ -51,10 +53,12 @@ async def test_tasks() -> None:
             await client.list_datasets(page=CALLERS + 1)  # what is made once
             server.requests.clear()
             tracemalloc.start()
-            calls = [client.list_datasets(page=page) for page in range(1, CALLERS + 1)]
-            assert await asyncio.gather(*calls) == [[]] * CALLERS
-            _, most = tracemalloc.get_traced_memory()
-            tracemalloc.stop()
+            try:
+                calls = [client.list_datasets(page=page) for page in range(1, CALLERS + 1)]
+                assert await asyncio.gather(*calls) == [[]] * CALLERS
+                _, most = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
         order = pages_asked(server)
         assert sorted(order) == list(range(1, CALLERS + 1))
         # those under way at the same time may overtake each other

@@ -27,6 +27,8 @@ from ragflow_integrations.transport import exposed
 from .acts import EMPTY, created, listed
 from .raw_server import Connection, http, serving
 
+pytestmark = pytest.mark.realtime
+
 Run = Callable[..., Any]
 
 

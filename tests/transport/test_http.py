@@ -48,6 +48,8 @@ from .acts import (
 from .conftest import KEY, async_client, sync_client
 from .raw_server import Connection, chunk, free_port, http, serving, stream_head
 
+pytestmark = pytest.mark.realtime
+
 Run = Callable[..., Any]
 
 

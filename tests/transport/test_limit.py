@@ -21,6 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ragflow_integrations.errors import BusyError
 from ragflow_integrations.transport.limit import Limit, limit_of
 
+pytestmark = pytest.mark.realtime
+
 URL = "http://server:9380"
 SECONDS = 10.0
 

@@ -18,6 +18,8 @@ from .acts import DATASET, EMPTY, created, listed
 from .conftest import async_client, sync_client
 from .raw_server import Connection, http, serving
 
+pytestmark = pytest.mark.realtime
+
 Run = Callable[..., Any]
 
 

@@ -15,6 +15,8 @@ from .acts import EMPTY, END, frame, listed, streamed, uploaded
 from .conftest import KEY
 from .raw_server import CERTIFICATE, Connection, free_port, http, serving, stream_head
 
+pytestmark = pytest.mark.realtime
+
 Run = Callable[..., Any]
 TRUSTING = {"verify": str(CERTIFICATE), "max_retries": 0}
 UPLOADED = http({"code": 0, "data": [{"id": "e", "name": "a.txt"}]})

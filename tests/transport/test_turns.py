@@ -25,6 +25,8 @@ from .acts import EMPTY, END, endless, failing, frame, listed, streamed, uploade
 from .conftest import async_client, sync_client
 from .raw_server import Connection, free_port, http, serving, stream_head
 
+pytestmark = pytest.mark.realtime
+
 Run = Callable[..., Any]
 
 
