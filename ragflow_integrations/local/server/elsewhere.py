@@ -27,7 +27,6 @@ ELSEWHERE: Mapping[str, str] = {
     "/connectors": "connectors to other systems",
     f"{_DATASET}/artifacts": "wikis",
     f"{_DATASET}/embedding/check": "checks of a changed embedding model",
-    f"{_DATASET}/ingestions": "logs of ingestion",
     f"{_DATASET}/navigation": "navigation trees",
     f"{_DATASET}/skills": "skills",
     f"{_DOCUMENT}/structure": "structures",

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from . import datasets
 from .call import Call, Routes
-from .envelope import ARGUMENT, AUTHENTICATION, Fail, answered, not_there_yet, succeeded
+from .envelope import ARGUMENT, AUTHENTICATION, Fail, Raised, answered, not_there_yet, succeeded
 
 __all__ = ["NAMES", "REFUSING", "ROUTES", "check_documents"]
 
@@ -78,6 +78,27 @@ def delete_graph(call: Call) -> Response:
     return answered({})
 
 
+def logs(call: Call) -> Response:
+    """``GET /datasets/{id}/ingestions``: of the dataset's runs there are none; those of its files are not kept."""
+    try:
+        call.page()
+    except Raised as raised:
+        raise Fail(str(raised.error), ARGUMENT) from None
+    _owned(call)
+    kind = call.query.get("log_type", "dataset")
+    if kind not in ("dataset", "file"):
+        raise Fail('Invalid "log_type", expected "dataset" or "file"')
+    if kind == "file":
+        raise not_there_yet("logs of ingestion")
+    return answered({"logs": [], "total": 0})
+
+
+def log(call: Call) -> Response:
+    """``GET /datasets/{id}/ingestions/{id}``: there is none."""
+    _owned(call)
+    raise Fail("Log not found")
+
+
 def check_documents(call: Call) -> None:
     """``Fail`` 102 if the dataset of the path has no documents to make something of."""
     identifier = call.path["dataset_id"]
@@ -107,6 +128,8 @@ REFUSING = frozenset({run, run_graphrag, run_raptor})
 ROUTES: Routes = {
     "/datasets/{dataset_id}/graph": {"GET": graph, "DELETE": delete_graph},
     "/datasets/{dataset_id}/{kind}": {"DELETE": delete},
+    "/datasets/{dataset_id}/ingestions": {"GET": logs},
+    "/datasets/{dataset_id}/ingestions/{log_id}": {"GET": log},
     "/datasets/{dataset_id}/knowledge_graph": {"GET": graph, "DELETE": delete_graph},
     "/datasets/{dataset_id}/index": {"GET": trace, "POST": run, "DELETE": delete},
     "/datasets/{dataset_id}/run_graphrag": {"POST": run_graphrag},

@@ -154,6 +154,24 @@ async def test_ingestion_summary(api: Api) -> None:
     assert (found["doc_num"], found["chunk_num"], found["status"]["unstart_count"]) == (1, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("", {"code": 0, "data": {"logs": [], "total": 0}}),
+        ("?page_size=101", {"code": 101, "message": "page_size must be less than or equal to 100"}),
+        ("?log_type=zz", {"code": 102, "message": 'Invalid "log_type", expected "dataset" or "file"'}),
+        ("/zz", {"code": 102, "message": "Log not found"}),
+    ],
+)
+async def test_ingestion_logs(api: Api, path: str, answer: Json) -> None:
+    """Nothing but parsing runs here, so that a dataset has no logs of other runs; those of parsing are refused."""
+    dataset = await api.dataset()
+    assert await api("GET", f"/datasets/{dataset}/ingestions{path}") == answer
+    files = await api("GET", f"/datasets/{dataset}/ingestions?log_type=file")
+    assert files["code"] == 102
+    assert "logs of ingestion" in files["message"]
+
+
 async def test_tags(api: Api) -> None:
     """The tags of chunks are counted, renamed without becoming two, and deleted; other datasets keep theirs."""
     first, second = await api.dataset("a"), await api.dataset("b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -82,6 +83,24 @@ async def test_wrong_paging_is_code_100(api: Api, query: Json) -> None:
     answer = await api("GET", f"/datasets/{await api.dataset()}/documents", params=query)
     assert (answer["code"], answer["data"]) == (100, None)
     assert str(next(iter(query.values()))) in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "total"),
+    [
+        ({}, 1),
+        ({"logic": "or"}, 1),
+        ({"conditions": []}, 1),
+        ({"conditions": [{"name": "a", "comparison_operator": "is", "value": "1"}]}, 0),
+    ],
+)
+async def test_a_condition_that_states_nothing(api: Api, condition: Json, total: int) -> None:
+    """A ``metadata_condition`` without conditions does not narrow a list of documents, as it does on v0.27."""
+    dataset = await api.dataset()
+    await api.document(dataset)
+    query = {"metadata_condition": json.dumps(condition)}
+    found = await api("GET", f"/datasets/{dataset}/documents", params=query)
+    assert found["data"]["total"] == total
 
 
 async def test_the_model_of_a_dataset_with_chunks_stays(api: Api) -> None:

@@ -160,15 +160,16 @@ def _filters(call: Call) -> Filters:
 
 
 def _fitting(call: Call) -> list[str] | None:
-    """The documents that fit the query's ``metadata_condition``; None without one."""
+    """The documents that fit the query's ``metadata_condition``; None without one that states any conditions."""
     text = call.query.get("metadata_condition")
     try:
         condition = json.loads(text) if text else None
     except (ValueError, RecursionError):
         raise Fail("metadata_condition must be valid JSON.") from None
-    if not condition:
+    wanted = filter_of(condition or {})
+    if not wanted.conditions:
         return None
-    return matching(call.engine.metadata([call.path["dataset_id"]]), filter_of(condition))
+    return matching(call.engine.metadata([call.path["dataset_id"]]), wanted)
 
 
 def _changes(row: Row, given: Row) -> Row:
