@@ -26,7 +26,12 @@ __all__ = [
 EMPTY_RESPONSE = "Sorry! No relevant content was found in the knowledge base!"
 _ORDER = ("create_time", "update_time", "name", "id")
 _PROMPT: Row = {
-    "system": "Answer from these excerpts only; say so when they do not hold the answer.\n\n{knowledge}",
+    # word by word as recorded, like the other defaults: clients compare them
+    "system": "You are an intelligent assistant. Please summarize the content of the dataset to answer the question. "
+    "Please list the data in the dataset and answer in detail. When all dataset content is irrelevant to the question, "
+    'your answer must include the sentence "The answer you are looking for is not found in the dataset!" Answers need '
+    "to consider chat history.\n"
+    "      Here is the knowledge base:\n      {knowledge}\n      The above is the knowledge base.",
     "prologue": "Hi! I'm your assistant. What can I do for you?",
     "parameters": [{"key": "knowledge", "optional": False}],
     "empty_response": EMPTY_RESPONSE,
