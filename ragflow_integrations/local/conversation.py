@@ -12,12 +12,13 @@ from typing import Any, Literal
 from .answer import answer
 from .chats import EMPTY_RESPONSE
 from .citations import Citations
+from .fields import dumped
+from .fitting import excerpts_within, newest_within, room_for
 from .models import LLM, Reasoning
 from .problems import Refused
 from .search import Retrieval, Retrieved
 from .store import Row
 from .thinking import parted
-from .tokens import count_tokens
 
 __all__ = [
     "GENERATION",
@@ -36,9 +37,6 @@ __all__ = [
     "variables",
 ]
 
-_CONTEXT = (
-    7_800  # tokens of a conversation that a model is given: what RAGFlow takes for a model it does not know
-)
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _CITE = (
     "\n\nCite what you use: end each sentence that draws on an excerpt with the excerpt's number, as in [ID:0], with "
@@ -150,7 +148,7 @@ def variables(chat: Row, question: Question) -> dict[str, str]:
 def spoken(llm: LLM, chat: Row, question: Question) -> Iterator[Event]:
     """The answer of a chat without datasets: what the model says of itself."""
     system = _filled(chat["prompt_config"].get("system") or "", variables(chat, question))
-    yield from _said(llm.chat(_fitting(system, question.messages), **_settings(chat, question)))
+    yield from _said(llm.chat(_fitting(llm, system, question.messages), **_settings(chat, question)))
     yield Final(reference=None, prompt="")
 
 
@@ -165,10 +163,13 @@ def told(
     if not retrieved.chunks and chat["prompt_config"].get("empty_response"):
         yield _nothing(chat, asked)
         return
-    system = _with_knowledge(chat["prompt_config"].get("system") or "", values, retrieved)
+    template = chat["prompt_config"].get("system") or ""
     cite = question.quote and bool(retrieved.chunks)
-    messages = _fitting(system + (_CITE if cite else ""), question.messages)
-    markers = Citations(len(retrieved.chunks) if cite else 0)
+    room = room_for(llm, _filled(template, values), _CITE if cite else "", question.text)
+    excerpts = excerpts_within(room, _excerpts(retrieved))
+    system = _with_knowledge(template, values, excerpts)
+    messages = _fitting(llm, system + (_CITE if cite else ""), question.messages)
+    markers = Citations(len(excerpts) if cite else 0)
     events = _right(_said(llm.chat(messages, **_settings(chat, question))), markers)
     yield from _recited(events, markers, recite) if cite and question.whole else events
     yield Final(_reference(retrieved, markers.found), f"{system}\n\n### Query:\n{asked}")
@@ -185,7 +186,7 @@ def quoted(chat: Row, question: Question, retrieved: Retrieved) -> Iterator[Even
     if not found:
         yield _nothing(chat, question.text)
         return
-    system = _with_knowledge(chat["prompt_config"].get("system") or "", values, retrieved)
+    system = _with_knowledge(chat["prompt_config"].get("system") or "", values, _excerpts(retrieved))
     said_by = "(answered by extraction, without a language model)"
     yield Final(_reference(retrieved, markers.found), f"{system}\n\n### Query:\n{question.text}\n\n{said_by}")
 
@@ -244,29 +245,44 @@ def _settings(chat: Row, question: Question) -> Row:
     return {key: value for key, value in {**given, **question.settings}.items() if key in GENERATION}
 
 
-def _fitting(system: str, messages: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _fitting(llm: LLM, system: str, messages: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The conversation with what is asked of the model; the oldest messages go if all are too long."""
-    left = _CONTEXT - count_tokens(system)
-    kept: list[dict[str, str]] = []
-    for message in reversed(messages):
-        text = str(message.get("content") or "")
-        left -= count_tokens(text)
-        if kept and left < 0:
-            break
-        kept.append({"role": str(message["role"]), "content": text})
-    return [*([{"role": "system", "content": system}] if system else []), *reversed(kept)]
+    *earlier, last = messages
+    kept = [*newest_within(room_for(llm, system, str(last.get("content") or "")), earlier), last]
+    told = [{"role": "system", "content": system}] if system else []
+    return [*told, *({"role": str(each["role"]), "content": str(each.get("content") or "")} for each in kept)]
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 
 
-def _with_knowledge(system: str, values: Mapping[str, str], retrieved: Retrieved) -> str:
-    """The prompt with the excerpts where it wants them, or else at its end."""
-    knowledge = "\n\n".join(
-        f"ID: {number}\nTitle: {chunk['document_keyword']}\nContent:\n{chunk['content']}"
+def _excerpts(retrieved: Retrieved) -> list[str]:
+    """What was found, each with its number, its title and what is known of its document."""
+    return [
+        "\n".join(
+            (
+                f"ID: {number}",
+                f"Title: {chunk['document_keyword']}",
+                *_about(chunk),
+                "Content:",
+                chunk["content"],
+            )
+        )
         for number, chunk in enumerate(retrieved.chunks)
-    )
+    ]
+
+
+def _about(chunk: Row) -> Iterator[str]:
+    """The metadata of the document that a reference shows, line by line."""
+    for name, value in (chunk.get("document_metadata") or {}).items():
+        if value not in (None, "", []):
+            yield f"{name}: {value if isinstance(value, str) else dumped(value)}"
+
+
+def _with_knowledge(system: str, values: Mapping[str, str], excerpts: Sequence[str]) -> str:
+    """The prompt with the excerpts where it wants them, or else at its end."""
+    knowledge = "\n\n".join(excerpts)
     filled = _filled(system, {**values, "knowledge": knowledge})
     return filled if "{knowledge}" in system else f"{filled}\n\n{knowledge}".strip()
 

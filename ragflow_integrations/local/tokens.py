@@ -9,7 +9,7 @@ from importlib import resources
 
 import tiktoken
 
-__all__ = ["count_tokens"]
+__all__ = ["beginning", "count_tokens"]
 
 _PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
@@ -23,6 +23,12 @@ def count_tokens(text: str) -> int:
     The encoding ships with the package (see ``data/README.md``): nothing is downloaded.
     """
     return len(_encoding().encode_ordinary(text))
+
+
+def beginning(text: str, tokens: int) -> str:
+    """The first ``tokens`` of a text; a character that they end in the middle of is left out."""
+    held = _encoding().decode_bytes(_encoding().encode_ordinary(text)[:tokens])
+    return held.decode("utf-8", "ignore")
 
 
 @cache

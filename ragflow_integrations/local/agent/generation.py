@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from .. import models
 from ..answer import answer
 from ..chats import EMPTY_RESPONSE
+from ..fitting import newest_within, room_for
 from ..models import Reasoning, ToolCalls, Turn
 from ..tokens import count_tokens
 from . import checks
@@ -121,7 +122,9 @@ class LLM(Component):
         if self.params["cite"] and self.canvas.reference["chunks"]:
             system += CITE
         first = [{"role": "system", "content": system}] if system else []
-        return [*first, *turns, *prompts]
+        llm = self.canvas.host.models.llm(self.params["llm_id"])
+        room = room_for(llm, system, *(each["content"] for each in prompts))
+        return [*first, *newest_within(room, turns), *prompts]
 
     def quoted(self, question: str) -> Iterator[str]:
         """Sentences of what was found; ``Refused`` if nothing was looked for, since that takes a language model."""

@@ -7,7 +7,7 @@ environment or a ``models.toml`` in the data folder put others in their place.
 
 from __future__ import annotations
 
-from .base import LLM, Message, Reasoning, Reranker
+from .base import LLM, Message, Reasoning, Reranker, context_of
 from .calling import Calling
 from .embedders import question_vector
 from .names import KINDS, Kind, UnknownModel, model_of
@@ -30,6 +30,7 @@ __all__ = [
     "ToolCalls",
     "Turn",
     "UnknownModel",
+    "context_of",
     "model_of",
     "question_vector",
     "result_of",

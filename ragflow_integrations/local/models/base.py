@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-__all__ = ["LLM", "Message", "ModelMistake", "Reasoning", "Reranker"]
+__all__ = ["CONTEXT", "LLM", "Message", "ModelMistake", "Reasoning", "Reranker", "context_of"]
+
+CONTEXT = 8192  # tokens; what RAGFlow takes for a model that it does not know
 
 Message = Mapping[str, str]
 """``{"role": "system" | "user" | "assistant", "content": text}``."""
@@ -21,7 +23,8 @@ class LLM(Protocol):
     """A language model.
 
     ``chat`` yields the answer to the last message in deltas. ``settings`` are ``temperature``, ``top_p``,
-    ``presence_penalty``, ``frequency_penalty``, ``max_tokens``; what a model cannot be told, it ignores.
+    ``presence_penalty``, ``frequency_penalty``, ``max_tokens``; what a model cannot be told, it ignores. It may have
+    a ``context``, the tokens that it can be given.
     Raises ``problems.ModelFailed``, at the latest while it is read.
     """
 
@@ -29,6 +32,12 @@ class LLM(Protocol):
     def name(self) -> str: ...
 
     def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]: ...
+
+
+def context_of(llm: LLM | None) -> int:
+    """The tokens that a model can be given: its ``context`` if it says one."""
+    said = getattr(llm, "context", None)
+    return said if isinstance(said, int) and said > 0 else CONTEXT
 
 
 class Reranker(Protocol):

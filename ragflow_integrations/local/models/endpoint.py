@@ -17,7 +17,7 @@ from ...config import Settings
 from ...errors import RAGFlowError
 from ...transport.http import HTTPTransport, Request
 from ..problems import ModelFailed
-from .base import Message, ModelMistake, Reasoning
+from .base import CONTEXT, Message, ModelMistake, Reasoning
 from .tools import NoTools, Tool, ToolCalls, Turn, is_about_tools
 from .written import WrittenCalls
 
@@ -30,12 +30,16 @@ _REASONING = ("reasoning_content", "reasoning")  # what servers call it
 
 @dataclass(frozen=True)
 class Address:
-    """Where a model is served: ``base_url`` as OpenAI's clients want it, mostly ending in ``/v1``."""
+    """Where a model is served: ``base_url`` as OpenAI's clients want it, mostly ending in ``/v1``.
+
+    ``timeout`` is in seconds; a language model can be given ``context`` tokens.
+    """
 
     base_url: str
     model: str
     api_key: SecretStr | None = None
     timeout: float = 60.0
+    context: int = CONTEXT
 
     def __post_init__(self) -> None:
         place = urlsplit(self.base_url)
@@ -94,6 +98,10 @@ class _Endpoint:
 
 class EndpointLLM(_Endpoint):
     """A chat model behind an address, streamed."""
+
+    @property
+    def context(self) -> int:
+        return self.address.context
 
     def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]:
         """The answer in the deltas in which it arrives."""

@@ -12,7 +12,7 @@ from .adapt import class_beside, methods
 from .base import ModelMistake, Reasoning
 from .tools import Tool, ToolCall, ToolCalls, Turn, arguments_in
 
-__all__ = ["langchain", "llamaindex", "llamaindex_calls_tools"]
+__all__ = ["langchain", "langchain_context", "llamaindex", "llamaindex_calls_tools", "llamaindex_context"]
 
 
 def langchain(
@@ -39,6 +39,12 @@ def langchain(
             )
 
 
+def langchain_context(model: Any) -> int | None:
+    """The tokens that a LangChain model can be given, if its profile says so."""
+    found: int | None = (getattr(model, "profile", None) or {}).get("max_input_tokens")
+    return found
+
+
 def _texts(chunk: Any) -> Iterator[str]:
     if thought := getattr(chunk, "additional_kwargs", {}).get("reasoning_content"):
         yield Reasoning(thought)
@@ -60,7 +66,7 @@ def _part(part: Any) -> Iterator[str]:
 def llamaindex_calls_tools(model: Any) -> bool:
     """Whether a LlamaIndex LLM is one that calls functions, and says so of the model that it runs."""
     able = methods(model, "stream_chat_with_tools", "get_tool_calls_from_response")
-    return able and bool(getattr(model.metadata, "is_function_calling_model", False))
+    return able and bool(getattr(_metadata(model), "is_function_calling_model", False))
 
 
 def llamaindex(
@@ -80,6 +86,20 @@ def llamaindex(
                 [ToolCall(each.tool_id, each.tool_name, arguments_in(each.tool_kwargs)) for each in calls],
                 response.message,
             )
+
+
+def llamaindex_context(model: Any) -> int | None:
+    """The tokens that a LlamaIndex LLM can be given, as its metadata say."""
+    found: int | None = getattr(_metadata(model), "context_window", None)
+    return found
+
+
+def _metadata(model: Any) -> Any:
+    """What a LlamaIndex LLM says of the model that it runs; None where it knows no model of that name."""
+    try:
+        return model.metadata
+    except ValueError:
+        return None
 
 
 def _responses(model: Any, asked: Sequence[Any], tools: Sequence[Any]) -> Iterator[Any]:

@@ -10,7 +10,13 @@ from typing import Any, Protocol
 from ..problems import ModelFailed, Problem
 from .adapt import label, methods, said
 from .base import LLM, Message, ModelMistake
-from .frameworks import langchain, llamaindex, llamaindex_calls_tools
+from .frameworks import (
+    langchain,
+    langchain_context,
+    llamaindex,
+    llamaindex_calls_tools,
+    llamaindex_context,
+)
 from .tools import NoTools, Tool, ToolCalls, Turn, is_about_tools
 
 __all__ = ["llm_from", "prompt_of"]
@@ -30,10 +36,10 @@ def llm_from(model: Any) -> LLM:
     """
     if methods(model, "stream", "invoke"):
         made = ModelToolLLM if methods(model, "bind_tools") else ModelLLM
-        return made(label(model), partial(langchain, model))
+        return made(label(model), partial(langchain, model), langchain_context(model))
     if methods(model, "stream_chat", "complete"):
         made = ModelToolLLM if llamaindex_calls_tools(model) else ModelLLM
-        return made(label(model), partial(llamaindex, model))
+        return made(label(model), partial(llamaindex, model), llamaindex_context(model))
     if methods(model, "chat") and isinstance(getattr(model, "name", None), str):
         return model  # type: ignore[no-any-return]
     if callable(model):
@@ -47,8 +53,8 @@ def llm_from(model: Any) -> LLM:
 class ModelLLM:
     """Somebody's model in this process, which keeps its own settings; its errors are ``ModelFailed``."""
 
-    def __init__(self, name: str, answer: _Answer) -> None:
-        self.name = name
+    def __init__(self, name: str, answer: _Answer, context: int | None = None) -> None:
+        self.name, self.context = name, context
         self._answer = answer
 
     def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@
     model = "gpt-4o-mini"
     api_key_env = "OPENAI_API_KEY"             # or api_key = "…"
     timeout = 60                               # seconds
+    context = 8192                             # tokens that a chat model can be given
 
     [embedding]
     "text-embedding-v3@Tongyi-Qianwen" = "default"
@@ -26,7 +27,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from .base import ModelMistake
+from .base import CONTEXT, ModelMistake
 from .embedders import BUILT_IN, embedder_from
 from .endpoint import Address, EndpointEmbedding, EndpointLLM, EndpointReranker
 from .llms import llm_from
@@ -90,9 +91,10 @@ def _read(kind: Kind, text: str) -> Any:
 
 
 def _endpoint(kind: Kind, table: Mapping[str, Any]) -> Any:
-    if unknown := set(table) - _KEYS:
+    keys = {*_KEYS, "context"} if kind == "chat" else _KEYS
+    if unknown := set(table) - keys:
         raise ModelMistake(
-            f"{kind}: {', '.join(sorted(map(str, unknown)))} is none of {', '.join(sorted(_KEYS))}"
+            f"{kind}: {', '.join(sorted(map(str, unknown)))} is none of {', '.join(sorted(keys))}"
         )
     for name in ("base_url", "model"):
         if not isinstance(table.get(name), str):
@@ -100,7 +102,11 @@ def _endpoint(kind: Kind, table: Mapping[str, Any]) -> Any:
     timeout = table.get("timeout", 60.0)
     if not isinstance(timeout, int | float) or isinstance(timeout, bool) or timeout <= 0:
         raise ModelMistake(f"{kind}: timeout={timeout!r}, give seconds above 0")
-    return _ENDPOINTS[kind](Address(table["base_url"], table["model"], _key(kind, table), float(timeout)))
+    context = table.get("context", CONTEXT)
+    if not isinstance(context, int) or isinstance(context, bool) or context <= 0:
+        raise ModelMistake(f"{kind}: context={context!r}, give a number of tokens above 0")
+    where = (table["base_url"], table["model"], _key(kind, table))
+    return _ENDPOINTS[kind](Address(*where, float(timeout), context))
 
 
 def _key(kind: Kind, table: Mapping[str, Any]) -> SecretStr | None:

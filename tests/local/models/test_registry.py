@@ -132,6 +132,11 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             "NO_SUCH_KEY",
         ),
         (Choice(llm={"base_url": "http://host/v1", "model": "m", "timeout": 0}), "timeout=0"),
+        (
+            Choice(llm={"base_url": "http://host/v1", "model": "m", "context": "8k"}),
+            "context='8k', give a number",
+        ),
+        (Choice(embedding={"base_url": "http://host/v1", "model": "m", "context": 9}), "context is none of"),
         (Choice(llm={"base_url": "http://me:secret@host/v1", "model": "m"}), "leave out user"),
         (Choice(models={"chats": {}}), "'chats' is none of the tables"),
         (Choice(models={"default": {"llm": "x"}}), "not llm"),
