@@ -6,10 +6,11 @@ committed is on disk (WAL, ``synchronous=FULL``) before it returns.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -172,15 +173,14 @@ class Store:
             )
 
     def _migrate(self) -> None:
+        if self.folder is None:
+            _copy(_empty(), self._writer)
         if scalar(self._writer, "PRAGMA user_version") == len(MIGRATIONS):
             return
         # a table that is made anew must not take along what refers to it
         self._writer.execute("PRAGMA foreign_keys = 0")
         with self.write() as db:
-            for script in MIGRATIONS[scalar(db, "PRAGMA user_version") :]:
-                db.execute(script)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            _upgrade(db)
         self._writer.execute("PRAGMA foreign_keys = 1")
 
     def _check(self) -> None:
@@ -208,6 +208,29 @@ class Store:
         except apsw.BusyError:
             seconds = _BUSY_MS // 1000
             raise InUse(f"{self._named} was locked by another process for {seconds} seconds") from None
+
+
+def _upgrade(db: apsw.Connection) -> None:
+    for script in MIGRATIONS[scalar(db, "PRAGMA user_version") :]:
+        db.execute(script)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+@functools.cache
+def _empty() -> bytes:
+    """A knowledge base with nothing in it, made once: a copy takes a fiftieth of the time that all migrations take."""
+    with closing(apsw.Connection(MEMORY)) as db:
+        define(db)
+        _upgrade(db)
+        return db.serialize("main")
+
+
+def _copy(image: bytes, into: apsw.Connection) -> None:
+    with closing(apsw.Connection(MEMORY)) as held:
+        held.deserialize("main", image)
+        with into.backup("main", held, "main") as backup:
+            backup.step()
 
 
 def rows(db: apsw.Connection, sql: str, bindings: Sequence[Any] | Row = ()) -> list[Row]:

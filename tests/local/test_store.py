@@ -47,6 +47,24 @@ def test_every_connection_is_durable(store: Store) -> None:
             assert scalar(db, "PRAGMA foreign_keys") == 1
 
 
+def test_one_in_memory_is_as_one_in_a_file(store: Store) -> None:
+    """The same tables with the same numbers, and none has what another was given."""
+    how = (
+        "SELECT type, name, sql FROM sqlite_schema UNION ALL SELECT 'setting of term', k, v FROM term_config"
+    )
+    held = []
+    for _ in range(2):
+        memory = Store(":memory:")
+        put(memory, "a")
+        with memory.read() as db, store.read() as file:
+            assert names(db) == ["a"]
+            for question in (how, "PRAGMA user_version", "PRAGMA application_id", "PRAGMA foreign_keys"):
+                assert db.execute(question).fetchall() == file.execute(question).fetchall()
+            held.append(db.execute("SELECT count(*) FROM sqlite_schema").fetchall())
+        memory.close()
+    assert held[0] == held[1] != [(0,)]
+
+
 def test_a_failed_block_leaves_nothing(store: Store) -> None:
     """A transaction that raises is undone as a whole, and the store goes on working."""
     with pytest.raises(ZeroDivisionError), store.write() as db:
