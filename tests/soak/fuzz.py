@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.local.server.process import served
@@ -19,6 +18,8 @@ _PATIENCE = 30  # seconds a request may take
 
 def ask_anything(folder: Path, examples: int) -> int:
     """Send each route ``examples`` requests; ``AssertionError`` shows one that is answered badly. Returns how many."""
+    import schemathesis  # here, since every process that collects the tests would wait for it
+
     sent = 0
     for version in ("0.27", "0.24"):
         with served(folder / version, "--api-version", version) as server:

@@ -30,12 +30,22 @@ class Load:
     end_mb: float
 
 
-def bear(folder: Path, seconds: float, *, clients: int = 32, tell: Callable[[str], None] = print) -> Load:
-    """Serve ``clients`` for a time; ``AssertionError`` for any failed call, or if memory grows by over 64 MB."""
+def bear(
+    folder: Path,
+    seconds: float,
+    *,
+    clients: int = 32,
+    beat: float | None = None,
+    tell: Callable[[str], None] = print,
+) -> Load:
+    """Serve ``clients`` for a time; ``AssertionError`` for any failed call, or if memory grows by over 64 MB.
+
+    They call without a pause, or all at once every ``beat`` seconds.
+    """
     with served(folder) as server, RAGFlow(server.api_key, server.base_url, max_retries=0) as client:
         ledger, stop, began = Ledger(), threading.Event(), time.monotonic()
         at = place(client)
-        crew = [Worker(at, ledger, seed, stop, tidy=True) for seed in range(clients)]
+        crew = [Worker(at, ledger, seed, stop, tidy=True, beat=beat) for seed in range(clients)]
         for worker in crew:
             worker.start()
         warm = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
@@ -57,13 +58,23 @@ def text(chance: random.Random, sentences: int) -> bytes:
 class Worker(threading.Thread):
     """One of them: does random things until told to stop, or until the server is gone.
 
-    ``failure`` is what went wrong besides that. With ``tidy`` it deletes about as much as it makes.
+    ``failure`` is what went wrong besides that. With ``tidy`` it deletes about as much as it makes. All that have a
+    ``beat``, in seconds, do their next thing at the same moment: each time the clock is at a multiple of it.
     """
 
-    def __init__(self, at: Place, ledger: Ledger, seed: float, stop: threading.Event, *, tidy: bool) -> None:
+    def __init__(
+        self,
+        at: Place,
+        ledger: Ledger,
+        seed: float,
+        stop: threading.Event,
+        *,
+        tidy: bool,
+        beat: float | None = None,
+    ) -> None:
         super().__init__(daemon=True)
         self._at, self._ledger, self._chance, self._ended = at, ledger, random.Random(seed), stop
-        self._tidy = tidy
+        self._tidy, self._beat = tidy, beat
         self._documents: list[Document] = []
         self._sessions: list[str] = []
         self.failure: Exception | None = None
@@ -72,7 +83,9 @@ class Worker(threading.Thread):
         deeds = [self._upload, self._add_chunk, self._remove, self._ask, self._ask, self._remember]
         deeds += [self._search, self._delete_session, self._recall]
         try:
-            while not self._ended.is_set():
+            while not self._ended.wait(
+                0 if self._beat is None else self._beat - time.monotonic() % self._beat
+            ):
                 self._chance.choice(deeds)()
         except TransportError:
             return  # the server was killed
