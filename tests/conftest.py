@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.realtime"]
 guard.install()
-# The same examples in every run: a run that fails is to be blamed on what was changed. Others are looked for by
-# pytest --hypothesis-profile=exploring
-hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+# The same examples in every run, therefore few: a run that fails is to be blamed on what was changed. Others are
+# looked for by pytest --hypothesis-profile=exploring
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.register_profile("exploring", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("repeatable")
 

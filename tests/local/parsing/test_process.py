@@ -58,7 +58,7 @@ def is_running(pid: int) -> bool:
         ("a.pdf", pdf(["Zebras live in Africa."])),
         ("a.docx", docx("# Zebras", "live in Africa")),
         ("a.xlsx", xlsx({"Animals": [["name"], ["zebra"]]})),
-        ("a.txt", b"x\n" * 200_000),
+        ("a.txt", b"x\n" * 50_000),
     ],
 )
 def test_the_same_chunks(process: ParserProcess, name: str, data: bytes) -> None:
@@ -152,9 +152,10 @@ def test_a_file_that_takes_too_much_memory(process: ParserProcess) -> None:
 )
 def test_bombs(process: ParserProcess, parts: dict[str, bytes], reason: str) -> None:
     """Archives that unpack to too much, and XML that defines entities or names other files, are refused."""
+    bomb = packed(parts)
     for suffix in ("docx", "xlsx", "pptx"):
         with pytest.raises(ParseError, match=reason):
-            read(process, f"a.{suffix}", packed(parts))
+            read(process, f"a.{suffix}", bomb)
 
 
 def test_a_crash_fails_the_file(process: ParserProcess) -> None:
