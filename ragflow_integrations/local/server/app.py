@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -35,6 +37,7 @@ DIALECTS: Mapping[str, Dialect] = {"0.27": V027, "0.24": V024}
 
 _FROM_STRANGERS = 1024 * 1024  # bytes of a body
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_SENT = "ragflow_integrations.sent_path"
 _log = logging.getLogger(__name__)
 
 
@@ -61,7 +64,7 @@ def build_app(
     routes.sort(key=lambda route: names_first(route.path))
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
     app.router.redirect_slashes = False
-    return Guard(_TrailingSlash(app), None if host is None else names_of(host))
+    return Guard(_Slashes(app), None if host is None else names_of(host))
 
 
 def served(api_version: str = "0.27") -> frozenset[tuple[str, str]]:
@@ -87,15 +90,19 @@ def _refuse(feature: str, call: Call) -> Response:
     raise not_there_yet(feature)
 
 
-class _TrailingSlash:
-    """RAGFlow answers a path with a slash at its end as the one without."""
+class _Slashes:
+    """RAGFlow passes over a slash at the end of a path, and takes two in a row, as an empty id makes them, for one.
+
+    Where the path with one is served by this method, it sends the caller there.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].endswith("/"):
-            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        if scope["type"] == "http":
+            path = re.sub("/{2,}", "/", scope["path"].rstrip("/") or "/")
+            scope = {**scope, "path": path, _SENT: scope["path"]}
         await self._app(scope, receive, send)
 
 
@@ -141,6 +148,8 @@ class _Endpoint:
         handler = self._verbs.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             raise Fail("<MethodNotAllowed '405: Method Not Allowed'>", EXCEPTION, data=None)
+        if "//" in request.scope[_SENT]:
+            return _elsewhere(request)
         async with AsyncExitStack() as stack:
             try:
                 tenant = await self._gate.tenant(request.url.path, request.headers)
@@ -164,6 +173,13 @@ def _answer(handler: Handler, call: Call, what: str) -> Response:
     except Exception as error:  # noqa: BLE001 - whatever fails is answered, as code 100
         _log.exception("%s failed", what)
         return Fail(type(error).__name__, EXCEPTION, data=None).response()
+
+
+def _elsewhere(request: Request) -> Response:
+    """Sends the caller to the path without its empty parts."""
+    query = request.scope["query_string"].decode("latin-1")
+    where = quote(request.scope["path"]) + (f"?{query}" if query else "")
+    return Response(status_code=308, headers={"Location": where})
 
 
 def _is_small(request: Request) -> bool:
@@ -190,5 +206,5 @@ def _has_form(request: Request) -> bool:
 async def _not_found(request: Request, error: Exception) -> Response:
     # HTTPException is what Starlette's router raises; nothing of ours does
     assert isinstance(error, HTTPException)
-    path = request.url.path
+    path = request.scope[_SENT]
     return JSON({"code": 404, "data": None, "error": "Not Found", "message": f"Not Found: {path}"}, 404)
