@@ -31,6 +31,7 @@ __all__ = [
     "check",
     "quoted",
     "retrieval_for",
+    "settings_for",
     "spoken",
     "told",
     "turn",
@@ -86,8 +87,9 @@ class Question:
     """What is asked of a chat: ``messages`` (``{"role": "user" | "assistant", "content": …}``), the last a question.
 
     ``document_ids`` and ``metadata_fields`` are those of ``Retrieval``; without ``quote`` there are no citations.
-    ``variables`` fill the prompt, ``settings`` go over the chat's for the model. ``whole``: the answer is wanted at
-    once, so it can be cited where the model did not.
+    ``variables`` fill the prompt, ``settings`` go over the chat's for the model. ``reasoning`` is how much is searched
+    for, from 0 to 4; None leaves it to the chat. ``whole``: the answer is wanted at once, so it can be cited where the
+    model did not.
     """
 
     messages: Sequence[Mapping[str, Any]]
@@ -96,6 +98,7 @@ class Question:
     quote: bool = True
     variables: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    reasoning: int | None = None
     whole: bool = False
 
     def __post_init__(self) -> None:
@@ -111,8 +114,7 @@ class Question:
 def check(chat: Row) -> None:
     """``Refused``, by name, if the chat is set to do what this engine cannot."""
     config = chat["prompt_config"]
-    reasoning = str(config.get("reasoning") or "0").strip() not in ("0", "False")
-    for name in [*(name for name in _NEVER if config.get(name)), *(["reasoning"] if reasoning else [])]:
+    for name in filter(config.get, _NEVER):
         raise Refused(f"the local engine does not have `prompt_config.{name}` yet; a RAGFlow server has it")
 
 
@@ -148,7 +150,7 @@ def variables(chat: Row, question: Question) -> dict[str, str]:
 def spoken(llm: LLM, chat: Row, question: Question) -> Iterator[Event]:
     """The answer of a chat without datasets: what the model says of itself."""
     system = _filled(chat["prompt_config"].get("system") or "", variables(chat, question))
-    yield from _said(llm.chat(_fitting(llm, system, question.messages), **_settings(chat, question)))
+    yield from _said(llm.chat(_fitting(llm, system, question.messages), **settings_for(chat, question)))
     yield Final(reference=None, prompt="")
 
 
@@ -170,7 +172,7 @@ def told(
     system = _with_knowledge(template, values, excerpts)
     messages = _fitting(llm, system + (_CITE if cite else ""), question.messages)
     markers = Citations(len(excerpts) if cite else 0)
-    events = _right(_said(llm.chat(messages, **_settings(chat, question))), markers)
+    events = _right(_said(llm.chat(messages, **settings_for(chat, question))), markers)
     yield from _recited(events, markers, recite) if cite and question.whole else events
     yield Final(_reference(retrieved, markers.found), f"{system}\n\n### Query:\n{asked}")
 
@@ -238,7 +240,7 @@ def _recited(events: Iterable[Delta | Mark], markers: Citations, recite: Recite)
     yield Delta(text)
 
 
-def _settings(chat: Row, question: Question) -> Row:
+def settings_for(chat: Row, question: Question) -> Row:
     """What the model is told beside the messages; searches have a switch beside each of these."""
     own = chat["llm_setting"] or {}
     given = {key: own[key] for key in GENERATION if key in own and own.get(f"{key}_enabled", True)}

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from ..conversation import GENERATION, Delta, Event, Final, Mark, MissingVariable, Question
 from ..fields import new_id
 from ..problems import Problem
+from ..research import level_of
 from . import chats, sessions
 from .call import Call, Routes
 from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, not_there_yet, python_errors, succeeded
@@ -99,7 +100,7 @@ def complete(call: Call) -> Response:
     _check_supported(call, given, direct["prompt_config"])
     earlier = messages[:-1] if replaces or chat is None else spoken(session["messages"] if session else [])
     question = question_of(given, direct, [*earlier, messages[-1]])
-    call.engine.check_answerable(direct, given.get("llm_id"))
+    call.engine.check_answerable(direct, given.get("llm_id"), question.reasoning)
     if chat and keeps and session is None:
         session = call.engine.create_session(chat["id"], "New session")
     events = call.engine.converse(
@@ -194,6 +195,7 @@ def question_of(given: Row, chat: Row, messages: list[Row]) -> Question:
         quote=bool(given.get("quote", True) and config.get("quote", True)),
         variables={key: value for key, value in given.items() if key not in _OWN},
         settings={key: given[key] for key in GENERATION if given.get(key) is not None},
+        reasoning=level_of(given["reasoning"]) if "reasoning" in given else None,
         whole=not given.get("stream", True),
     )
 
@@ -322,8 +324,6 @@ def _check_supported(call: Call, given: Row, config: Row) -> None:
         raise not_there_yet("`files` in completions")
     if given.get("internet") and has_web_search(config):  # without, RAGFlow passes over it as well
         raise not_there_yet("`internet` in completions")
-    if str(given.get("reasoning") or "0").strip() not in ("0", "False"):
-        raise not_there_yet("`reasoning` in completions")
     if given.get("metadata_condition"):
         raise Fail(
             "`metadata_condition` has no effect here, RAGFlow v0.27 passes over it: send `doc_ids`, or ask at"

@@ -10,6 +10,7 @@ from ..citations import cited
 from ..conversation import Delta, Event, Mark, Question
 from ..fields import new_id
 from ..models import LLM
+from ..research import level_of, researched
 from ..search import Retrieval, Retrieved
 from ..store import Row
 from .chunks import ChunkCalls
@@ -53,14 +54,18 @@ class AnswerCalls(ChunkCalls, DocumentCalls):
         place of what was stored there. At once raises ``Refused`` for what the chat is set to and the engine does
         not have, ``UnknownModel``.
         """
-        events = self._answered(self.check_answerable(chat, llm_id), chat, question)
+        events = self._answered(self.check_answerable(chat, llm_id, question.reasoning), chat, question)
         return events if session is None else self._stored(events, question, session, history)
 
-    def check_answerable(self, chat: Row, llm_id: str | None = None) -> LLM | None:
+    def check_answerable(
+        self, chat: Row, llm_id: str | None = None, reasoning: int | None = None
+    ) -> LLM | None:
         """The model that answers, None if the sentences of the chunks do; raises what ``converse`` does at once."""
         conversation.check(chat)
         models, name = self.models, llm_id or chat["llm_id"]
         needing = rewording.wanted(chat) + metadata_filter.wanted(chat["meta_data_filter"])
+        if _level(chat, reasoning):
+            needing.append("`reasoning`")
         if not chat["dataset_ids"]:
             needing.append("an answer without a dataset")
         elif chat["rerank_id"]:
@@ -94,28 +99,41 @@ class AnswerCalls(ChunkCalls, DocumentCalls):
 
     def _answered(self, llm: LLM | None, chat: Row, question: Question) -> Iterator[Event]:
         if llm is None:
-            yield from conversation.quoted(chat, question, self._found(None, chat, question, question.text))
+            document_ids = self._documents(None, chat, question)
+            found = self._found(chat, question, question.text, document_ids)
+            yield from conversation.quoted(chat, question, found)
         elif not chat["dataset_ids"]:
             yield from conversation.spoken(llm, chat, question)
         else:
             conversation.variables(chat, question)  # what is missing is said before the model is asked
             asked = rewording.reworded(llm, chat, question)
-            found = self._found(llm, chat, question, asked)
+            document_ids = self._documents(llm, chat, question)
+
+            def search(text: str) -> Retrieved:
+                return self._found(chat, question, text, document_ids)
+
+            level, settings = _level(chat, question.reasoning), conversation.settings_for(chat, question)
+            found = (yield from researched(llm, asked, search, level, settings)) if level else search(asked)
 
             def recite(text: str) -> tuple[str, set[int]]:
                 return self._cited(text, chat, found)
 
             yield from conversation.told(llm, chat, question, asked, found, recite)
 
-    def _found(self, llm: LLM | None, chat: Row, question: Question, asked: str) -> Retrieved:
+    def _documents(self, llm: LLM | None, chat: Row, question: Question) -> Sequence[str] | None:
+        """The documents that are searched; None for all."""
         wanted = chat["meta_data_filter"]
-        document_ids = question.document_ids
-        if wanted:
-            held = self.metadata(chat["dataset_ids"], document_ids)
-            document_ids = metadata_filter.chosen(wanted, held, question.text, llm, document_ids)
+        if not wanted:
+            return question.document_ids
+        held = self.metadata(chat["dataset_ids"], question.document_ids)
+        return metadata_filter.chosen(wanted, held, question.text, llm, question.document_ids)
+
+    def _found(
+        self, chat: Row, question: Question, text: str, document_ids: Sequence[str] | None
+    ) -> Retrieved:
         if document_ids is not None and not document_ids:
             return Retrieved()
-        return self.retrieve(conversation.retrieval_for(chat, question, asked, document_ids))
+        return self.retrieve(conversation.retrieval_for(chat, question, text, document_ids))
 
     def _cited(self, text: str, chat: Row, found: Retrieved) -> tuple[str, set[int]]:
         """A whole answer with citations of the chunks that were found for it."""
@@ -143,3 +161,10 @@ class AnswerCalls(ChunkCalls, DocumentCalls):
                         db, session["id"], said, event.reference or {"chunks": []}, history=history
                     )
             yield event
+
+
+def _level(chat: Row, reasoning: int | None) -> int:
+    """How much is searched for: as the question says, or else the chat; nothing where there is nothing to search."""
+    if not chat["dataset_ids"]:
+        return 0
+    return level_of(chat["prompt_config"].get("reasoning")) if reasoning is None else reasoning

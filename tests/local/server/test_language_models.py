@@ -157,6 +157,26 @@ async def test_thoughts_have_their_frames(api: Api, model: Model) -> None:
     assert (await api("GET", session))["data"]["messages"][-1]["content"] == text
 
 
+async def test_searches_are_told_as_thoughts(api: Api, model: Model) -> None:
+    """With ``reasoning`` the searches stand between the marks, in a stream, a whole answer and the session alike."""
+    said = ['{"search": "capital"}', "DONE", "Poseidonia [ID:0]."]
+    model.answer = lambda messages: [said[(len(model.calls) - 1) % 3]]
+    chat = await api.chat(prompt_config={"refine_multiturn": False})
+    streamed = await _stream(api, chat, reasoning=2)
+    assert [each["data"]["answer"] for each in streamed[:4]] == [
+        *("", "Searching for: capital\n"),
+        *("", "Poseidonia [ID:0]."),
+    ]
+    assert [key for each in streamed[:4] for key in each["data"] if key.endswith("_think")] == [
+        *("start_to_think", "end_to_think"),
+    ]
+    assert streamed[4]["data"]["reference"]["total"] == 1
+    text = "<think>Searching for: capital\n</think>Poseidonia [ID:0]."
+    assert (await _whole(api, chat, reasoning="1"))["data"]["answer"] == text
+    session = f"/chats/{chat['id']}/sessions/{streamed[4]['data']['session_id']}"
+    assert (await api("GET", session))["data"]["messages"][-1]["content"] == text
+
+
 async def test_thoughts_in_openais_form(api: Api, model: Model) -> None:
     """There they are ``reasoning_content``, and no part of the content."""
     model.answer = lambda messages: ["<think>Hm.</think>", "Yes."]
