@@ -239,7 +239,7 @@ def test_loops_that_are_wrong(engine: Engine, params: Json, match: str) -> None:
 def test_nothing_doubles_for_ever(engine: Engine) -> None:
     """A loop that doubles a variable in each round fails before the memory is full."""
     double = {"variable": "env.x", "operator": "extend", "parameter": "env.x"}
-    dsl = with_variables(loop(most=99), x=["ab"] * 8)
+    dsl = with_variables(loop(most=99), x=["a" * 100_000] * 8)
     dsl["components"]["VariableAssigner:0"]["obj"]["params"]["variables"] = [double]
     with pytest.raises(AgentFailed, match="the variable env.x has more than 4000000 characters"):
         asked(engine, dsl)
@@ -344,6 +344,8 @@ def test_literals(engine: Engine) -> None:
         (3, "*=", 2, 6),
         (3, "/=", 2, 1.5),
         (3, "/=", 0, "division by zero"),
+        (1e308, "*=", 10, "the number is too large"),
+        (10**300, "*=", 10**300, "int too large"),
         ("a", "+=", 2, "it should be a number, and is str"),
         (["a"], "append", "env.more", "an item of str is wanted, and list given"),
         ("a", "extend", "env.more", "it should be a list, and is str"),

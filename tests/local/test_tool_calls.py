@@ -14,7 +14,7 @@ from langchain_core.language_models import GenericFakeChatModel
 from ragflow_integrations.local.agent import AgentFailed
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.models import Choice
-from tests.local.agents import ASK, Json, asked, canvas, node, text
+from tests.local.agents import ASK, Json, asked, canvas, node, text, with_model
 from tests.local.callers import Script, behind_an_address, in_process, of_langchain, of_llamaindex
 from tests.local.knowledge import filled
 from tests.local.models.stand_in import as_json, stand_in
@@ -172,6 +172,49 @@ def test_a_server_without_tool_calls(status: int) -> None:
             return
         assert text(asked(engine, dsl)) == "Poseidonia [ID:0]"
     assert ["tools" in each for each in said] == [True, False, False]
+
+
+def test_a_server_that_wants_tools_with_their_results() -> None:
+    """Where a conversation with calls is not taken without tools, the last round tells them as plain text."""
+    said: list[Json] = []
+
+    def answer(body: Json) -> tuple[int, str, bytes]:
+        said.append(body)
+        if "tools" in body:
+            function = {"name": "search", "arguments": '{"query": "Atlantis"}'}
+            return as_json({"choices": [{"message": {"tool_calls": [{"id": "1", "function": function}]}}]})
+        if any(each["role"] == "tool" for each in body["messages"]):
+            return as_json({"error": "requests with tool results must define tools"}, 400)
+        return as_json({"choices": [{"message": {"role": "assistant", "content": "Poseidonia"}}]})
+
+    with stand_in() as server, Engine(":memory:", Choice(llm=server.address)) as engine:
+        server.answers["/v1/chat/completions"] = answer
+        dsl = agent_with(searching(filled(engine)["id"]), max_rounds=1)
+        assert text(asked(engine, dsl)) == "Poseidonia"
+    *_, call, result = (each["content"] for each in said[-1]["messages"])
+    assert call == '{"search": "Atlantis"}'
+    assert result.startswith("The tool says:\n\nID: 0")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "called"),
+    [
+        (['{"search": "Atlantis"}'], True),
+        (["``", "`js", 'on\n{"search"', ': {"query": "Atlantis"}}', "\n```\n"], True),
+        ([" \n", "```\n{", '"search": "Atlantis"}```'], True),
+        (["```python\n", "print()\n```"], False),
+        (["{", "not JSON}"], False),
+        (['{"find": "Atlantis"}'], False),
+        (['{"search": "a", "and": "b"}'], False),
+        (["Well, ", '{"search": "Atlantis"}'], False),
+    ],
+)
+def test_calls_in_plain_json(pieces: list[str], called: bool) -> None:
+    """A call is an object of a tool's name and nothing else, also as a block of code; all else is an answer."""
+    answers = iter([pieces, ["found"]])
+    with with_model(lambda prompt: next(answers)) as engine:
+        said = text(asked(engine, agent_with(searching(filled(engine)["id"]))))
+    assert said == ("found" if called else "".join(pieces))
 
 
 def test_a_model_that_cannot_be_given_tools() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -45,7 +46,7 @@ class VariableAssigner(Checked):
             value = self.canvas.value_of(variable)
             try:
                 new = _OPERATORS[operator](value, self._parameter(operator, each.get("parameter")))
-            except (TypeError, ValueError, ZeroDivisionError) as error:
+            except (TypeError, ValueError, ArithmeticError) as error:
                 raise AgentFailed(
                     f"the variable {variable} cannot be changed by {operator}: {error}"
                 ) from None
@@ -75,6 +76,12 @@ def _number(value: Any) -> int | float:
     return value
 
 
+def _finite(value: int | float) -> int | float:
+    if not math.isfinite(value):  # OverflowError for a whole number that is too large
+        raise OverflowError("the number is too large")
+    return value
+
+
 def _extended(value: Any, more: Any) -> list[Any]:
     items = _list(value)
     return items + _list(more, like=items)
@@ -88,8 +95,8 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "extend": _extended,
     "remove_first": lambda value, given: _list(value)[1:],
     "remove_last": lambda value, given: _list(value)[:-1],
-    "+=": lambda value, given: _number(value) + _number(given),
-    "-=": lambda value, given: _number(value) - _number(given),
-    "*=": lambda value, given: _number(value) * _number(given),
-    "/=": lambda value, given: _number(value) / _number(given),
+    "+=": lambda value, given: _finite(_number(value) + _number(given)),
+    "-=": lambda value, given: _finite(_number(value) - _number(given)),
+    "*=": lambda value, given: _finite(_number(value) * _number(given)),
+    "/=": lambda value, given: _finite(_number(value) / _number(given)),
 }

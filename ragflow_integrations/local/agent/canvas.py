@@ -118,7 +118,7 @@ class Canvas:
         """The component that this one is inside of; None also for the tools of an Agent."""
         component = self.components.get(identifier)
         parent = component.node.get("parent_id") if component is not None else None
-        return self.component(parent) if parent else None
+        return self.component(parent) if parent and isinstance(parent, str) else None
 
     def parents_of(self, identifier: str) -> list[Component]:
         """All that it is inside of, from the inside out."""

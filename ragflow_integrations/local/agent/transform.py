@@ -308,7 +308,7 @@ def _literal(text: str) -> Any:
     if not looks and plain.lower() not in ("true", "false", "none"):
         return text
     try:
-        return json.loads(json.dumps(ast.literal_eval(plain)))
+        return json.loads(json.dumps(ast.literal_eval(plain), allow_nan=False))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,11 +17,18 @@ _TOLD = (
     " nothing else; what the tool says comes back to you. When you know enough, answer the user in plain text.\n"
 )
 
+_FENCE = re.compile(r"\A\s*```(?:json)?|```\s*\Z")
+_MAY_BE_CALL = re.compile(
+    r"\s*(?:(?:```(?:json)?\s*)?\{.*|`{0,3}|```j(?:s(?:on?)?)?|```(?:json)?\s*)\Z", re.DOTALL
+)
+"""An object, or what may become one, as it is or as a block of code."""
+
 
 class Calling:
     """A language model that is asked with tools.
 
-    What can call tools, but answers that it cannot, is from then on asked in plain JSON, like any other model.
+    What can call tools, but answers that it cannot, is from then on asked in plain JSON, like any other model; so is
+    what does not take the results of calls when it may make no more.
     """
 
     def __init__(self, llm: LLM) -> None:
@@ -73,7 +81,7 @@ def _spoken(deltas: Iterator[str], tools: Sequence[Tool]) -> Iterator[str | Tool
             yield delta
             continue
         held += delta
-        if held.strip() and not held.lstrip().startswith("{"):
+        if not _MAY_BE_CALL.match(held):
             yield held
             yield from deltas
             return
@@ -85,7 +93,7 @@ def _spoken(deltas: Iterator[str], tools: Sequence[Tool]) -> Iterator[str | Tool
 
 def _call_in(text: str, tools: Sequence[Tool]) -> ToolCall | None:
     try:
-        asked = json.loads(text)
+        asked = json.loads(_FENCE.sub("", text))
     except ValueError:
         return None
     name, given = next(iter(asked.items()), ("", None)) if isinstance(asked, dict) else ("", None)

@@ -121,7 +121,7 @@ class EndpointLLM(_Endpoint):
                 written.add(delta.get("tool_calls") or ())
                 yield from _texts(delta)
         except ModelFailed as error:
-            if said or not may_call or not is_about_tools(error):
+            if said or not is_about_tools(error):
                 raise
             raise NoTools(str(error)) from error
         if written:

@@ -88,7 +88,7 @@ class ModelToolLLM(ModelLLM):
                 begun = True
                 yield delta
         except ModelFailed as error:
-            if begun or not may_call or not is_about_tools(error):
+            if begun or not is_about_tools(error):
                 raise
             raise NoTools(str(error)) from error
 
