@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 
 import apsw
 
+from .fields import given_json
 from .models import LLM
 from .parsing.markdown import is_heading
 from .store import Row, rows
@@ -45,7 +45,7 @@ def picked(llm: LLM, question: str, contents: Sequence[tuple[str, str]]) -> dict
     lines = "\n".join(f"{number}. {title}" for number, (_, title) in enumerate(contents, start=1))
     said = _LIST.search(asked_of(llm, _PICK.format(sections=lines, question=question), temperature=0))
     try:
-        read = json.loads(said[0]) if said else []
+        read = given_json(said[0]) if said else []
         chosen = {int(each["section"]): float(each["score"]) / 10 for each in read}
     except (ValueError, TypeError, KeyError):
         return {}

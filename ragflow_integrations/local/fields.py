@@ -14,10 +14,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 __all__ = [
+    "NotPlain",
     "chunk_id",
     "dated",
     "dumped",
     "free_name",
+    "given_json",
     "iso",
     "loaded",
     "merged",
@@ -26,6 +28,7 @@ __all__ = [
     "seconds",
 ]
 
+_LEVELS = 200  # of lists and objects in each other: whoever walks through them takes a few frames for each
 _NODE = secrets.randbits(48) | 1 << 40  # the multicast bit says that this is no machine's address
 
 
@@ -62,6 +65,42 @@ def dated(row: dict[str, Any]) -> dict[str, Any]:
 def dumped(value: Any) -> str:
     """JSON text of a value."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class NotPlain(ValueError):
+    """What Python reads as JSON and nobody else does: NaN, an infinity, half of a surrogate pair."""
+
+
+def given_json(text: str) -> Any:
+    """The value of JSON from outside, which can be kept and answered again.
+
+    ``ValueError`` if it is no JSON or nested in over 200 levels, ``NotPlain`` if JSON has no such value.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if _is_deep(value):
+        raise ValueError("it is nested too deeply")
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        raise NotPlain(str(error)) from None
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_LEVELS):
+        level = [
+            each
+            for outer in level
+            if isinstance(outer, dict | list)
+            for each in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def loaded(row: dict[str, Any]) -> dict[str, Any]:

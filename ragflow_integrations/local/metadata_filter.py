@@ -4,11 +4,11 @@ the question.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .fields import given_json
 from .metadata import Condition, Filter, matching, summary
 from .models import LLM
 from .wording import asked_of
@@ -69,7 +69,7 @@ def _stated(
     lines = "\n".join(f"- {name}: {', '.join(texts)}" for name, texts in values.items())
     said = _OBJECT.search(asked_of(llm, _PROMPT.format(fields=lines, question=question), temperature=0))
     try:
-        read = json.loads(said[0]) if said else {}
+        read = given_json(said[0]) if said else {}
     except ValueError:
         read = {}
     conditions = [each for each in _conditions(read.get("conditions")) if each.name in values]

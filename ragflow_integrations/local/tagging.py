@@ -6,12 +6,11 @@ model. Without one the other chunks stay without.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from .fields import dumped
+from .fields import dumped, given_json
 from .index import match
 from .models import LLM
 from .parsing import Chunk
@@ -77,7 +76,7 @@ class Tagger:
 def _read(answer: str, known: Mapping[str, int]) -> dict[str, int]:
     said = _OBJECT.search(answer)
     try:
-        read = json.loads(said[0]) if said else {}
+        read = given_json(said[0]) if said else {}
         return {named(tag): min(max(round(float(fit)), 1), 10) for tag, fit in read.items() if tag in known}
     except (ValueError, TypeError, OverflowError):
         return {}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from ..fields import given_json
 from ..memory.messages import Search
 from ..models import Models
 from ..search import Retrieval, Retrieved
@@ -238,7 +238,7 @@ def _said(what: Any) -> str:
 def _inside(value: Any, step: str) -> Any:
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = given_json(value)
         except ValueError:
             return None
     if isinstance(value, dict):

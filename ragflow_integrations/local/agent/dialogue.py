@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ..fields import given_json
 from ..problems import Refused
 from . import checks
 from .component import END_OF_THINKING, START_OF_THINKING, Component, Row
@@ -150,7 +150,7 @@ def _plain(name: str, value: Any) -> Any:
     plain = value.get("value")
     if value.get("type") == "object" and isinstance(plain, str) and plain.strip():
         try:
-            return json.loads(plain)
+            return given_json(plain)
         except ValueError:
             return plain
     return plain

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from .. import models
 from ..answer import answer
 from ..chats import EMPTY_RESPONSE
+from ..fields import given_json
 from ..fitting import newest_within, room_for
 from ..models import Reasoning, ToolCalls, Turn
 from ..tokens import count_tokens
@@ -153,7 +154,7 @@ class LLM(Component):
             said = self.answered(asked, f"the structured output of {self.id}")
             start, end = said.find("{"), said.rfind("}")
             try:
-                return json.loads(said[start : end + 1])
+                return given_json(said[start : end + 1])
             except ValueError:
                 continue
         raise AgentFailed("The answer cannot be parsed as JSON")

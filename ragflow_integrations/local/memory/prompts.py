@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..fields import given_json
 from ..problems import Refused
 
 __all__ = ["EXTRACTED", "Extract", "read_answer", "system_prompt", "user_prompt"]
@@ -62,7 +63,7 @@ def read_answer(answer: str, memory_types: Iterable[str]) -> list[Extract]:
     if start < 0 or end < start:
         raise Refused(f"the model answered without JSON: {answer[:80]!r}")
     try:
-        found = json.loads(answer[start : end + 1])
+        found = given_json(answer[start : end + 1])
     except ValueError as error:
         raise Refused(f"the model's JSON cannot be read: {error}") from None
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ from starlette.responses import Response
 
 from ..agent import NotRunnable, check_components
 from ..agent.problems import WrongParameter
+from ..fields import given_json
 from .call import COLUMNS, MAX_IDS, Call, Routes
 from .datasets import NICKNAME
 from .envelope import (
@@ -233,8 +233,8 @@ def as_id(value: Any) -> str:
 def _dsl(given: Any) -> Row:
     if isinstance(given, str):
         try:
-            given = json.loads(given)
-        except (ValueError, RecursionError):
+            given = given_json(given)
+        except ValueError:
             raise Fail("Invalid DSL JSON string.", ARGUMENT, data=False) from None
     if not isinstance(given, dict):
         raise Fail("DSL must be a JSON object.", ARGUMENT, data=False)

@@ -134,14 +134,13 @@ class _Endpoint:
         request = Request(scope, receive)
         try:
             response = await self._respond(request)
-        except Fail as fail:
-            response = fail.response()
-        except HTTPException as error:  # a multipart body that is none
-            response = Fail(
-                f"<BadRequest '400: Bad Request'> {error.detail}", EXCEPTION, data=None
-            ).response()
         except ClientDisconnect:
             return
+        except Fail as fail:
+            response = fail.response()
+        except Exception as error:  # noqa: BLE001 - whatever fails is answered
+            what = f"{request.method} {request.url.path}"
+            response = (await run_in_threadpool(_failure, error, what)).response()
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -160,19 +159,17 @@ class _Endpoint:
             body = await _body(request, stack)
             query = Query(request.query_params.multi_items())
             call = Call(body.content_type, body.body, body.form, tenant, request.path_params, query)
-            return await run_in_threadpool(_answer, handler, call, f"{request.method} {request.url.path}")
+            return await run_in_threadpool(handler, call)
 
 
-def _answer(handler: Handler, call: Call, what: str) -> Response:
-    try:
-        return handler(call)
-    except Fail as fail:
-        return fail.response()
-    except Problem as problem:
-        return Fail(str(problem)).response()
-    except Exception as error:  # noqa: BLE001 - whatever fails is answered, as code 100
-        _log.exception("%s failed", what)
-        return Fail(type(error).__name__, EXCEPTION, data=None).response()
+def _failure(error: Exception, what: str) -> Fail:
+    """The answer to ``what`` if it fails otherwise; what nobody expects is code 100, and logged."""
+    if isinstance(error, Problem):
+        return Fail(str(error))
+    if isinstance(error, HTTPException):  # a form that is none
+        return Fail(f"<BadRequest '400: Bad Request'> {error.detail}", EXCEPTION, data=None)
+    _log.error("%s failed", what, exc_info=error)
+    return Fail(type(error).__name__, EXCEPTION, data=None)
 
 
 def _elsewhere(request: Request) -> Response:
@@ -194,7 +191,13 @@ async def _body(request: Request, stack: AsyncExitStack) -> Body:
     content_type = request.headers.get("content-type")
     if not _has_form(request):
         return Body(content_type, await request.body(), None)
-    form = await stack.enter_async_context(request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS))
+    try:
+        form = await stack.enter_async_context(request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS))
+        for name, value in form.multi_items():
+            # some charsets have half surrogate pairs, which no answer can hold
+            (name + (value if isinstance(value, str) else value.filename or "")).encode()
+    except UnicodeError as error:
+        raise HTTPException(400, f"The form is not in the charset that it names: {error}") from None
     return Body(content_type, b"", form)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.responses import Response
 
+from ..fields import given_json
 from .call import Call, Routes, accepts
 from .envelope import Fail, answered, not_there_yet
 from .parser_config import changed_dataset, complete
@@ -172,8 +172,8 @@ def _query(call: Call) -> Row:
     if "ids" in given:
         given["ids"] = [each for value in call.query.getlist("ids") for each in value.split(",") if each]
     try:
-        return given | ({"ext": json.loads(given["ext"])} if "ext" in given else {})
-    except (ValueError, RecursionError):
+        return given | ({"ext": given_json(given["ext"])} if "ext" in given else {})
+    except ValueError:
         return given  # the model says what is wrong
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from starlette.responses import Response
 
+from ..fields import given_json
 from ..metadata import Condition, Filter, flattened, holding, matching, summary
 from . import datasets
 from .call import Call, Routes, accepts
@@ -178,8 +178,8 @@ def _selected(call: Call, selector: Row) -> list[str]:
 
 def _decoded(text: str, otherwise: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return given_json(text)
+    except ValueError:
         raise Fail(otherwise) from None
 
 

@@ -87,7 +87,7 @@ def _numbers(given: Row) -> Row:
 def detail(call: Call) -> Response:
     """``GET /searchbots/detail``: the search application ``search_id``."""
     if "search_id" not in call.query:
-        raise Fail("`search_id` is required", EXCEPTION, data=None)
+        raise Fail("<BadRequestKeyError '400: Bad Request'>", EXCEPTION, data=None)
     return searches.shown(call, call.query["search_id"])
 
 

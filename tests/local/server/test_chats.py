@@ -261,6 +261,8 @@ async def test_searchbots_of_a_search_application(api: Api) -> None:
     detail = await api("GET", f"/searchbots/detail?search_id={named['search_id']}")
     assert detail["data"]["search_config"] == config
     assert (await api("GET", "/searchbots/detail?search_id=zz"))["code"] == 103
+    unnamed = await api("GET", "/searchbots/detail")
+    assert (unnamed["code"], unnamed["message"]) == (100, "<BadRequestKeyError '400: Bad Request'>")
     asked = {"question": QUESTION, "kb_ids": [], **named}
     only, _ = frames((await api.http.post("/searchbots/ask", json=asked)).text)
     assert (only["data"]["reference"]["chunks"], only["data"]["final"]) == ([], True)

@@ -6,13 +6,13 @@ which that version lets everybody use, are unknown here; where it breaks its str
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterator
 from typing import Any
 
 from starlette.responses import Response
 
 from ...agent import Event
+from ...fields import given_json
 from ...problems import Problem
 from ...tokens import count_tokens
 from .. import agent_completions, agent_openai, agent_sessions, agents
@@ -243,7 +243,7 @@ def _owned(call: Call, denied: str) -> str:
 def _dsl(given: Row) -> Row:
     if isinstance(given.get("dsl"), str):
         with python_errors():
-            given = {"dsl": json.loads(given["dsl"])}
+            given = {"dsl": given_json(given["dsl"])}
     try:
         return agents.dsl_of(given)
     except Fail as fail:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import PurePath
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from ...documents import Filters
+from ...fields import given_json
 from ...metadata import matching
 from ...parser_defaults import v024
 from .. import documents, uploads
@@ -163,8 +163,8 @@ def _fitting(call: Call) -> list[str] | None:
     """The documents that fit the query's ``metadata_condition``; None without one that states any conditions."""
     text = call.query.get("metadata_condition")
     try:
-        condition = json.loads(text) if text else None
-    except (ValueError, RecursionError):
+        condition = given_json(text) if text else None
+    except ValueError:
         raise Fail("metadata_condition must be valid JSON.") from None
     wanted = filter_of(condition or {})
     if not wanted.conditions:
