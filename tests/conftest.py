@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Generator, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.realtime"]
 guard.install()
+# httpx reads all authorities of the world for each client, which takes it 60 ms; here nobody speaks to the world.
+if not os.environ.get("RAGFLOW_TEST_LIVE"):
+    os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("data") / "nobody.pem")
 # The same examples in every run, therefore few: a run that fails is to be blamed on what was changed. Others are
 # looked for by pytest --hypothesis-profile=exploring
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
