@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import lzma
 from functools import cache
 from importlib import resources
@@ -34,6 +34,6 @@ def beginning(text: str, tokens: int) -> str:
 @cache
 def _encoding() -> tiktoken.Encoding:
     table = resources.files(__package__).joinpath("data/cl100k_base.tiktoken.xz").read_bytes()
-    lines = (line.split() for line in lzma.decompress(table).splitlines())
-    ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+    tokens = lzma.decompress(table).split()[::2]  # beside each stands its rank, which is its place
+    ranks = dict(zip(map(binascii.a2b_base64, tokens), range(len(tokens)), strict=True))
     return tiktoken.Encoding("cl100k_base", pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email import policy
-from email.message import MIMEPart
-from email.parser import BytesParser
+from typing import TYPE_CHECKING
 
 from .base import File
 from .text import decode
+
+if TYPE_CHECKING:
+    from email.message import MIMEPart
 
 __all__ = ["Mail", "read_mail"]
 
@@ -25,6 +26,9 @@ class Mail:
 
 def read_mail(file: File) -> Mail:
     """The parts of an e-mail; nothing that it refers to is fetched."""
+    from email import policy  # here, since every process that parses would wait for it
+    from email.parser import BytesParser
+
     message = BytesParser(policy=policy.default).parsebytes(file.data)
     headers = [f"{name}: {value}" for name, value in message.items()]
     texts: dict[str, list[str]] = {"text/plain": headers, "text/html": []}
