@@ -6,6 +6,7 @@ their own, which are removed at the end in any case. What a server cannot do is 
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
@@ -32,13 +33,11 @@ ON_A_REAL_SERVER = pytest.param(
         reason="no server given: make test-live RAGFLOW_BASE_URL=… RAGFLOW_API_KEY=…",
     ),
 )
-LOCAL = [(api_version, way) for api_version in ("0.27", "0.24") for way in ("in-process", "loopback")]
-# Only when it is asked for: whoever runs all tests may have a server of their own in these two variables.
-WHERE = (
-    [ON_A_REAL_SERVER]
-    if os.environ.get("RAGFLOW_TEST_LIVE")
-    else [pytest.param(local, id=" ".join(local)) for local in LOCAL]
-)
+# Each version is tried with each client and in each way, and each client in each way.
+LOCAL = {
+    "sync": [("0.27", "in-process"), ("0.24", "loopback")],
+    "async": [("0.27", "loopback"), ("0.24", "in-process")],
+}
 
 OUTCOMES: dict[tuple[str, str], str] = {}
 """What came of each operation, by operation and column of the table."""
@@ -63,7 +62,17 @@ def _say(prompt: str) -> Iterator[str]:
     yield "2. What do they eat there?\n"
 
 
-@pytest.fixture(scope="session", params=WHERE)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """On a real server only when it is asked for: whoever runs all tests may have one in the two variables."""
+    if "server" not in metafunc.fixturenames:
+        return
+    client = "async" if inspect.iscoroutinefunction(metafunc.function) else "sync"
+    local = [pytest.param(where, id=" ".join(where)) for where in LOCAL[client]]
+    where = [ON_A_REAL_SERVER] if os.environ.get("RAGFLOW_TEST_LIVE") else local
+    metafunc.parametrize("server", where, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The server; what the scenarios leave behind on it is removed."""
     with ExitStack() as stack:
