@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from ..store import Row
 from .component import Component
 from .components import made
 from .limits import check_length
-from .problems import AgentFailed, NotRunnable
+from .problems import AgentFailed, NotRunnable, Stopped
 from .references import as_text, replaced, stripped
 
 __all__ = ["Canvas", "Host"]
@@ -78,10 +79,20 @@ class Canvas:
         self.reference: Row = _last_reference(self._dsl.get("retrieval"))
         self.searched = bool(self.reference["chunks"])
         self.usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "calls": 0}
+        self._stopped = threading.Event()
         self.components: dict[str, Component] = {}
         for identifier, node in nodes.items():
             self.components[identifier] = made(self, identifier, node)
             self.components[identifier].params["custom_header"] = custom_header
+
+    def stop(self) -> None:
+        """Have the turn end, from another thread, before a model or a component is at work again."""
+        self._stopped.set()
+
+    def check_going(self) -> None:
+        """Raise ``Stopped`` if the turn is to end."""
+        if self._stopped.is_set():
+            raise Stopped("the turn was stopped")
 
     def reset(self) -> None:
         """As the author has left it: no history, variables at their first values."""

@@ -100,7 +100,9 @@ class LLM(Component):
         if usage["calls"] >= _MOST_CALLS:
             raise AgentFailed(f"the agent has asked language models {_MOST_CALLS} times without an end")
         usage["calls"] += 1
+        self.canvas.check_going()
         for delta in deltas:
+            self.canvas.check_going()
             said += delta if isinstance(delta, str) else _written(delta)
             yield delta
         usage["prompt_tokens"] += sum(

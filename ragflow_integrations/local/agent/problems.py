@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..problems import Problem, Refused
 
-__all__ = ["AgentFailed", "NotRunnable", "WrongParameter"]
+__all__ = ["AgentFailed", "NotRunnable", "Stopped", "WrongParameter"]
 
 
 class NotRunnable(Refused):
@@ -17,3 +17,7 @@ class WrongParameter(Refused):
 
 class AgentFailed(Problem):
     """A component failed while the agent ran."""
+
+
+class Stopped(AgentFailed):
+    """Nobody waits for the turn any more."""

@@ -91,6 +91,7 @@ class _Turn:
     def _wave(self, done: int) -> Iterator[Event]:
         """Run what has come onto the path; what has to wait for others leaves it, since they will lead there."""
         canvas = self._canvas
+        canvas.check_going()
         wave = canvas.path[done:]
         canvas.path[done:] = [each for each in wave if not is_early(canvas, each, wave, canvas.path[:done])]
         self._done = len(canvas.path)

@@ -12,7 +12,7 @@ from ..problems import Problem, Refused
 from . import checks
 from .component import Row
 from .generation import CITE, LLM, Asked
-from .problems import AgentFailed
+from .problems import AgentFailed, Stopped
 from .references import as_text
 from .search import Retrieval
 
@@ -134,8 +134,8 @@ class Agent(LLM):
             return f"{call.name} needs a JSON object with {', '.join(parameters)}"
         try:
             return bound.call(given) or "nothing was found"
-        except Refused:
-            raise  # the author has asked for what is not here
+        except (Refused, Stopped):
+            raise  # the author has asked for what is not here, or nobody waits any more
         except Problem as error:
             return f"{call.name} failed: {error}"
 

@@ -55,7 +55,7 @@ def _completed(call: Call, given: Row) -> Response:
     trace = bool(given.get("return_trace"))
     events = run.events if workflow else session_events(run.events, trace=trace)
     if given.get("stream"):
-        return EventStream(_frames(events, run.session_id))
+        return EventStream(_frames(events, run.session_id), run.stop)
     return _whole(events, run.session_id, trace=trace, workflow=workflow)
 
 
@@ -129,7 +129,7 @@ def bot(call: Call, as_told: Callable[[Iterator[Event]], Iterator[Event]]) -> Re
         run = call.engine.ask_agent(agent["id"], question, session=session, release=release)
     events = as_told(run.events)
     if given.get("stream", True):
-        return EventStream(_bot_frames(events, run.session_id))
+        return EventStream(_bot_frames(events, run.session_id), run.stop)
     try:
         turn = collected(events)
     except Problem as error:

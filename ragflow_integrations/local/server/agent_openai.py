@@ -42,7 +42,7 @@ def complete(call: Call, agent_id: str, given: Row) -> Response:
     question = last_question(messages)
     completion = ask(call, agent_id, question, given)
     if given.get("stream"):
-        return EventStream(stream(completion, _chunk))
+        return EventStream(stream(completion, _chunk), completion.run.stop)
     return JSON({**whole(completion), "created": int(time.time())})
 
 

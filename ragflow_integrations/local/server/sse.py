@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 import anyio
@@ -21,10 +21,13 @@ def frame(payload: Any) -> str:
 
 
 class EventStream(StreamingResponse):
-    """Sends the frames of a generator, and closes the generator when the client is gone."""
+    """Sends the frames of a generator, and closes the generator when the client is gone.
 
-    def __init__(self, frames: Generator[str, None, None]) -> None:
-        self._frames = frames
+    ``stop`` is called before, to have it come to its next frame soon: until then it cannot be closed.
+    """
+
+    def __init__(self, frames: Generator[str, None, None], stop: Callable[[], None] = lambda: None) -> None:
+        self._frames, self._stop = frames, stop
         # a cancelled call leaves next() running in its thread: closing waits for it
         self._lock = threading.Lock()
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -37,6 +40,10 @@ class EventStream(StreamingResponse):
             with anyio.CancelScope(shield=True):
                 await run_in_threadpool(self._close)
 
+    async def listen_for_disconnect(self, receive: Receive) -> None:
+        await super().listen_for_disconnect(receive)
+        self._stop()
+
     async def _each(self) -> AsyncIterator[str]:
         while (text := await run_in_threadpool(self._next)) is not None:
             yield text
@@ -46,5 +53,6 @@ class EventStream(StreamingResponse):
             return next(self._frames, None)
 
     def _close(self) -> None:
+        self._stop()
         with self._lock:
             self._frames.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Unpack
 
@@ -24,10 +24,14 @@ __all__ = ["AgentCalls", "AgentRun"]
 
 @dataclass(frozen=True)
 class AgentRun:
-    """A turn of a conversation with an agent, which runs while its events are read."""
+    """A turn of a conversation with an agent, which runs while its events are read.
+
+    ``stop`` has it end soon, from any thread, with ``AgentFailed``; then it is not kept.
+    """
 
     session_id: str
     events: Iterator[Event]
+    stop: Callable[[], None] = lambda: None
 
 
 class AgentCalls(ChunkCalls, DocumentCalls, MemoryCalls):
@@ -167,7 +171,7 @@ class AgentCalls(ChunkCalls, DocumentCalls, MemoryCalls):
         canvas = self._canvas(begun["dsl"], agent_id, task_id=begun["id"], custom_header="")
         if session is not None and session["source"] == "workflow":
             self._keep(session["id"], [told])
-        return AgentRun(begun["id"], self._run(canvas, question, begun, told))
+        return AgentRun(begun["id"], self._run(canvas, question, begun, told), canvas.stop)
 
     def dataset_called(self, name_or_id: str) -> str:
         """The id of the dataset with this name or id; ``Missing`` if there is none."""

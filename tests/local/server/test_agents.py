@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ import openai
 import pytest
 
 from ragflow_integrations.local.engine import Engine
+from ragflow_integrations.local.models import Choice
 from ragflow_integrations.local.serve import running_server
 from tests.local.server.replay import frames
 
@@ -358,3 +361,39 @@ def test_an_embedded_agent(new: Caller) -> None:
     assert answer["data"]["data"]["content"] == "Hello Ann"
     assert new("POST", "/agentbots/x/completions", {}, headers=headers)["code"] == 102
     assert new("GET", f"/agentbots/{agent}/inputs")["code"] == 102
+
+
+@pytest.mark.parametrize("tools", [False, True])
+def test_a_client_that_goes_away_stops_the_agent(tools: bool) -> None:
+    """The model is stopped where it is, also while nothing is sent: in a component, or in an agent of an agent."""
+    begun, stopped, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def model(messages: list[Json]) -> Iterator[str]:
+        if any("helper" in each["content"] for each in messages):
+            yield '{"helper": "do it"}'
+            return
+        try:
+            begun.set()
+            for _ in range(3000):
+                yield "word "
+                time.sleep(0.02)
+            ended.set()
+        finally:
+            stopped.set()
+
+    params: Json = {"llm_id": "x@Builtin", "prompts": "{sys.query}"}
+    helper = {"component_name": "Agent", "name": "helper", "params": params}
+    dsl = {**DSL, "components": {"begin": node("Begin", ["Agent:0"]), "Agent:0": node("Agent", [], **params)}}
+    if tools:
+        dsl["components"]["Agent:0"]["obj"]["params"] = {**params, "tools": [helper]}
+    with Engine(":memory:", Choice(llm=model)) as engine, running_server(engine) as server:
+        agent = engine.create_agent({"title": "a", "dsl": dsl}, taken="taken")
+        url = f"{server.base_url}/api/v1/agents/chat/completions"
+        headers = {"Authorization": f"Bearer {server.api_key}"}
+        body = {"agent_id": agent["id"], "query": "x", "stream": True}
+        with httpx.stream("POST", url, headers=headers, json=body, timeout=20) as response:
+            told = response.iter_text()  # it hangs up when it is forgotten
+            next(told)
+            assert begun.wait(20)
+        assert stopped.wait(50)
+        assert not ended.is_set()
