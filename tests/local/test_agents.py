@@ -373,6 +373,54 @@ def test_what_is_no_canvas(engine: Engine) -> None:
         asked(engine, agent(engine, nothing))
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("Agent:0", "obj", "params"), ["x"], "setting of the component Agent:0 is of the wrong kind"),
+        (
+            ("Agent:0", "obj", "params", "outputs"),
+            [1],
+            "`outputs` of the component Agent:0 should be an object",
+        ),
+        (
+            ("Agent:0", "obj", "params", "prompts"),
+            [{"role": 1, "content": "x"}],
+            "prompts of Agent:0 should have texts",
+        ),
+        (("Agent:0", "obj", "params", "prompts"), 5, "part of its DSL is of the wrong kind"),
+        (("Agent:0", "obj", "params", "tools"), "x", "tools of Agent:0 should be a list of objects"),
+        (
+            ("Agent:0", "obj", "params", "tools"),
+            [{"component_name": "Agent", "params": 5}],
+            "list of objects",
+        ),
+        (("Agent:0", "obj", "params", "max_rounds"), "many", "Max rounds many not supported"),
+        (("Message:0", "obj", "params", "content"), [], "Message:0 cannot be run: a setting"),
+        (("Message:0", "parent_id"), ["x"], None),
+        (("begin", "downstream"), 5, "part of its DSL is of the wrong kind"),
+    ],
+)
+def test_parts_of_the_wrong_kind(path: tuple[str, ...], value: Any, said: str | None) -> None:
+    """Whatever a DSL holds where something else belongs is said, without what Python says of it."""
+    with with_model(lambda prompt: "ok") as engine:
+        tools = [{"component_name": "Retrieval", "params": {}}]
+        content = ["{Agent:0@content}"]
+        dsl = canvas(
+            ["Agent:0"],
+            Agent_0=node("Agent", ["Message:0"], **ASK, tools=tools),
+            Message_0=node("Message", content=content),
+        )
+        place: Any = dsl["components"]
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        if said is None:
+            assert text(asked(engine, dsl)) == "ok"
+            return
+        with pytest.raises((AgentFailed, Refused), match=said):
+            asked(engine, dsl)
+
+
 def test_an_agent_remembers_in_memories(engine: Engine) -> None:
     """A Message keeps the turn in memories of the agent's owner, and a Retrieval finds it there."""
     fields = {"name": "m", "memory_type": ["raw"], "embd_id": "x@Builtin", "llm_id": "x@Builtin"}

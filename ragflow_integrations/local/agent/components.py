@@ -12,7 +12,7 @@ from .component import Component
 from .dialogue import Begin, Message, UserFillUp
 from .generation import LLM
 from .loops import ExitLoop, Iteration, IterationItem, Loop, LoopItem
-from .problems import NotRunnable, WrongParameter
+from .problems import WRONG_KINDS, NotRunnable, WrongParameter
 from .search import Retrieval
 from .transform import DataOperations, ListOperations, StringTransform
 from .with_tools import Agent
@@ -42,7 +42,10 @@ def made(canvas: Canvas, identifier: str, node: Row) -> Component:
             f"the local engine does not have the agent component {name} ({identifier}); it runs"
             f" {', '.join(_KINDS)}; a RAGFlow server has them all"
         )
-    return kind(canvas, identifier, node)
+    try:
+        return kind(canvas, identifier, node)
+    except WRONG_KINDS:
+        raise NotRunnable(f"a setting of the component {identifier} is of the wrong kind") from None
 
 
 def check_components(dsl: Row) -> None:
@@ -58,6 +61,8 @@ def check_components(dsl: Row) -> None:
             kind.check({**kind.defaults, **(node["obj"].get("params") or {})})
         except WrongParameter as error:
             raise WrongParameter(f"{_title(dsl, identifier)}: {error}") from None
+        except WRONG_KINDS:
+            raise NotRunnable(f"a setting of the component {identifier} is of the wrong kind") from None
 
 
 def _name_in(identifier: str, node: Row) -> str:

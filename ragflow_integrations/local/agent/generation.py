@@ -167,7 +167,12 @@ class LLM(Component):
 
     def _prompts(self) -> Asked:
         prompts = self.params["prompts"]
-        return [{"role": "user", "content": prompts}] if isinstance(prompts, str) else prompts
+        if isinstance(prompts, str):
+            return [{"role": "user", "content": prompts}]
+        told = [{"role": "user", **each} for each in prompts]
+        if not all(isinstance(each[key], str) for each in told for key in ("role", "content")):
+            raise AgentFailed(f"the prompts of {self.id} should have texts as `role` and `content`")
+        return told
 
     def settings(self) -> Row:
         """What it has the model told beside the conversation."""

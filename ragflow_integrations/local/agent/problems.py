@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..problems import Problem, Refused
 
-__all__ = ["AgentFailed", "NotRunnable", "Stopped", "WrongParameter"]
+__all__ = ["WRONG_KINDS", "AgentFailed", "NotRunnable", "Stopped", "WrongParameter"]
 
 
 class NotRunnable(Refused):
@@ -13,6 +13,10 @@ class NotRunnable(Refused):
 
 class WrongParameter(Refused):
     """A component's parameter has a value that it cannot have."""
+
+
+WRONG_KINDS = (TypeError, AttributeError, LookupError, ValueError)
+"""What Python says where a part of a DSL is of another kind than a component takes."""
 
 
 class AgentFailed(Problem):

@@ -20,7 +20,7 @@ from .component import END_OF_THINKING, START_OF_THINKING, Component
 from .dialogue import Message, UserFillUp
 from .loops import Container, Round
 from .order import is_early
-from .problems import AgentFailed
+from .problems import WRONG_KINDS, AgentFailed
 
 __all__ = ["Event", "Question", "run"]
 
@@ -45,7 +45,11 @@ def run(canvas: Canvas, question: Question) -> Iterator[Event]:
 
     Raises ``AgentFailed``, in the middle, if a component fails that has no way out of its own.
     """
-    yield from _Turn(canvas, question).events()
+    try:
+        yield from _Turn(canvas, question).events()
+    except WRONG_KINDS:
+        _log.exception("the agent %s failed", canvas.agent_id)
+        raise AgentFailed("the agent cannot be run: a part of its DSL is of the wrong kind") from None
 
 
 class _Turn:
@@ -114,14 +118,18 @@ class _Turn:
         component.set_output("_elapsed_time", time.perf_counter() - begun)
 
     def _note(self, component: Component, error: Exception) -> None:
+        said = str(error)
         if not isinstance(error, Problem):
             _log.exception("the agent component %s failed", component.id)
+        if isinstance(error, WRONG_KINDS):
+            what = "a setting, or what it refers to, is of the wrong kind"
+            said = f"the agent component {component.id} cannot be run: {what}"
         component.pending = None
         if component.fallback:
             component.set_output("content", component.fallback)
             component.set_output("result", component.fallback)
         else:
-            component.set_output("_ERROR", str(error))
+            component.set_output("_ERROR", said)
 
     def _finish(self, component: Component) -> Iterator[Event]:
         if isinstance(component, Message):

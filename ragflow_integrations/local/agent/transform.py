@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ..fields import given_json
 from ..problems import Refused
 from . import checks
 from .component import Checked, Row
@@ -308,7 +309,7 @@ def _literal(text: str) -> Any:
     if not looks and plain.lower() not in ("true", "false", "none"):
         return text
     try:
-        return json.loads(json.dumps(ast.literal_eval(plain), allow_nan=False))
+        return given_json(json.dumps(ast.literal_eval(plain)))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 

@@ -66,7 +66,9 @@ class Agent(LLM):
         if self.params["mcp"]:
             raise Refused("the local engine does not have MCP tools of Agent; a RAGFlow server has them")
         tools: dict[str, _Bound] = {}
-        for node in self.params["tools"]:
+        checks.rows(self.params["tools"] or [], f"the tools of {self.id}")
+        checks.natural(self.params["max_rounds"], "[Agent] Max rounds")
+        for node in self.params["tools"] or ():
             bound = self._bound(node, tools)
             tools[bound.tool.name] = bound
         self._tools = list(tools.values())
@@ -141,6 +143,7 @@ class Agent(LLM):
 
     def _bound(self, node: Row, taken: Collection[str]) -> _Bound:
         kind, params = node.get("component_name"), node.get("params") or {}
+        checks.rows([params], f"`params` of the tools of {self.id}")
         about = str(params.get("description") or "")
         if kind == Retrieval.name:
             search = Retrieval(self.canvas, f"{self.id}-->{len(taken)}", {"obj": node})

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..fields import given_json
 from .base import LLM, Message, Reasoning
 from .tools import NoTools, Tool, ToolCall, ToolCalls, ToolLLM, Turn
 
@@ -93,7 +94,7 @@ def _spoken(deltas: Iterator[str], tools: Sequence[Tool]) -> Iterator[str | Tool
 
 def _call_in(text: str, tools: Sequence[Tool]) -> ToolCall | None:
     try:
-        asked = json.loads(_FENCE.sub("", text))
+        asked = given_json(_FENCE.sub("", text))
     except ValueError:
         return None
     name, given = next(iter(asked.items()), ("", None)) if isinstance(asked, dict) else ("", None)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from ..fields import given_json
 from ..problems import ModelFailed
 from .base import Message
 
@@ -92,7 +92,7 @@ def result_of(call: ToolCall, content: str) -> Message:
 def arguments_in(text: Any) -> Mapping[str, Any] | None:
     """The arguments that a model wrote as JSON; an empty text is none at all."""
     try:
-        arguments = json.loads(text or "{}") if isinstance(text, str | None) else text
+        arguments = given_json(text or "{}") if isinstance(text, str | None) else text
     except ValueError:
         return None
     return arguments if isinstance(arguments, Mapping) else None
