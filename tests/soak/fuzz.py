@@ -87,9 +87,16 @@ class _Route:
     """One operation of the description, and how it is asked."""
 
     def __init__(self, operation: Any, session: Session, things: Things, version: str) -> None:
+        from schemathesis.specs.openapi.checks import (
+            content_type_conformance,
+            response_schema_conformance,
+            status_code_conformance,
+        )
+
         self._operation, self._session, self._things = operation, session, things
         self._name = f"{operation.method.upper()} {operation.path}"
         self._version = version
+        self._checks = [response_schema_conformance, content_type_conformance, status_code_conformance]
         self._recorded = Recorded.of(version, operation.method.upper(), operation.path)
         self.sent = 0
 
@@ -134,6 +141,7 @@ class _Route:
         answer = case.call(
             headers={"Authorization": f"Bearer {key}"}, session=self._session, timeout=_PATIENCE
         )
+        case.validate_response(answer, checks=self._checks)
         stumbled = "Traceback" in answer.text or _STUMBLED.search(answer.text)
         if answer.status_code >= 500 or stumbled or time.monotonic() - began >= _PATIENCE:
             raise AssertionError(f"{answer.status_code} {answer.text[:300]}\n{case.as_curl_command()[:2000]}")

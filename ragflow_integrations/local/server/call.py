@@ -44,7 +44,7 @@ COLUMNS = {
 }
 """What any of RAGFlow's tables can be sorted by, and what the engine calls it."""
 _MAX_PAGE_SIZE = 100
-_MAX_VALUES = 1_000_000  # of a body
+_MOST_MARKS = 250_000  # commas and brackets of a body, about as many as it holds values
 _MALFORMED = "Malformed JSON syntax: Missing commas/brackets or invalid encoding"
 
 
@@ -227,10 +227,10 @@ def accepted(handler: Handler) -> Accepted:
 def _decoded(body: bytes) -> Any:
     """The value of a JSON body in UTF-8; ``ValueError`` if it is none, ``Fail`` 101 for one that JSON does not have.
 
-    While Python reads or writes JSON nobody else gets on: ``Fail`` 413 for more values than that takes a moment for.
+    Nobody else gets on while Python reads or writes JSON: what takes longer than a moment is ``Fail`` 413.
     """
-    if sum(map(body.count, (b",", b"[", b"{"))) > _MAX_VALUES:
-        raise Fail(f"the body holds more than {_MAX_VALUES} values", 413, data=None, status=413)
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_MARKS:
+        raise Fail(f"the body has more than {_MOST_MARKS} commas and brackets", 413, data=None, status=413)
     try:
         return given_json(body.decode())
     except NotPlain as error:

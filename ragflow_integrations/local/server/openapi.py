@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -30,6 +31,18 @@ _ENVELOPE = {
         "data": {"description": "What was asked for."},
     },
 }
+_STREAM: Row = {"text/event-stream": {}}
+_FILE: Row = {"*/*": {}}
+_OBJECT: Row = {"application/json": {"schema": {"type": "object"}}}
+_BESIDES: Mapping[str, Row] = {
+    "post .*/(completions?|ask)": _STREAM,
+    "post .*openai/.*": _OBJECT,
+    "(get|post) .*/(dify/retrieval|healthz)": _OBJECT,
+    "get .*/documents/({document_id}(/preview)?|images/.*)": _FILE,
+    "get .*/(files/{file_id}|(document|file)/get/.*)": _FILE,
+    "get .*/ping": {"text/html": {}},
+}
+"""What operations (``verb path``) send besides the envelope: streams, files, and JSON of another form."""
 
 
 def document(dialect: Dialect) -> Row:
@@ -62,7 +75,7 @@ def _operation(path: str, verb: str, handler: Handler, schemas: Row) -> Row:
         "operationId": re.sub(r"\W+", "_", f"{verb.lower()}{path}").strip("_"),
         "summary": _summary(handler),
         "parameters": parameters + (_query(models.query, schemas) if models.query else []),
-        "responses": _responses(),
+        "responses": _responses(f"{verb.lower()} {path}"),
     }
     if verb in _WITH_BODY:
         operation["requestBody"] = _body(models.body, names, schemas)
@@ -75,9 +88,18 @@ def _summary(handler: Handler) -> str:
     return re.sub(r"^``[A-Z]+ .*?``(?: and ``[^`]*``)*:? ?", "", line)
 
 
-def _responses() -> Row:
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}}
-    return {"200": {"description": "Success, or an error whose `code` is not 0.", "content": content}}
+def _responses(operation: str) -> Row:
+    envelope: Row = {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}}
+    content = envelope.copy()
+    for pattern, besides in _BESIDES.items():
+        content |= besides if re.fullmatch(pattern, operation) else {}
+    return {
+        "200": {"description": "Success, or an error whose `code` is not 0.", "content": content},
+        "default": {
+            "description": "An error of the request itself: no key, no such path.",
+            "content": envelope,
+        },
+    }
 
 
 def _query(model: type[BaseModel], schemas: Row) -> list[Row]:

@@ -61,3 +61,23 @@ def test_bodies_are_the_models(served: tuple[str, dict[str, Any]]) -> None:
     assert "dataset_id" not in schema["properties"]
     query = document["paths"]["/api/v1/datasets"]["get"]["parameters"]
     assert "page_size" in [each["name"] for each in query]
+
+
+BESIDES = {
+    "post /api/v1/chats/{chat_id}/completions": ["application/json", "text/event-stream"],
+    "post /api/v1/agents_openai/{agent_id}/chat/completions": ["application/json", "text/event-stream"],
+    "get /api/v1/datasets/{dataset_id}/documents/{document_id}": ["application/json", "*/*"],
+    "get /api/v1/datasets/{dataset_id}/documents": ["application/json"],
+}
+
+
+def test_what_is_sent_besides_envelopes(served: tuple[str, dict[str, Any]]) -> None:
+    """Streams and files are announced, OpenAI's objects are not called envelopes, and every route may fail in one."""
+    _, document = served
+    for operation, types in BESIDES.items():
+        verb, path = operation.split()
+        answers = document["paths"][path][verb]["responses"]
+        assert list(answers["200"]["content"]) == types, operation
+        is_envelope = "$ref" in answers["200"]["content"]["application/json"]["schema"]
+        assert is_envelope is ("openai" not in path)
+        assert "$ref" in answers["default"]["content"]["application/json"]["schema"]
