@@ -25,15 +25,12 @@ from .dialect import Dialect, Look, names_first
 from .envelope import EXCEPTION, JSON, Fail, not_there_yet
 from .guard import MAX_FIELDS, MAX_FILES, Guard, names_of
 from .openapi import document
-from .v024 import V024
 from .v027 import V027
 
 if TYPE_CHECKING:
     from ..engine import Engine
 
-__all__ = ["DIALECTS", "build_app", "served"]
-
-DIALECTS: Mapping[str, Dialect] = {"0.27": V027, "0.24": V024}
+__all__ = ["build_app", "dialect_of", "served"]
 
 _FROM_STRANGERS = 1024 * 1024  # bytes of a body
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -51,7 +48,7 @@ def build_app(
     it answers to loopback's names only. The engine stays the caller's: the application neither opens nor closes
     it, and needs no lifespan events.
     """
-    dialect, gate = DIALECTS[api_version], Gate if with_keys else OpenGate
+    dialect, gate = dialect_of(api_version), Gate if with_keys else OpenGate
     routes = [
         Route(path, _Endpoint(gate(engine, dialect, wanted), verbs, dialect.looking_first(path)))
         for wanted, table in dialect.tables().items()
@@ -67,9 +64,20 @@ def build_app(
     return Guard(_Slashes(app), None if host is None else names_of(host))
 
 
+def dialect_of(api_version: str) -> Dialect:
+    """How a RAGFlow of this version answers: 0.27, or 0.24, which is imported for those only who ask for it."""
+    if api_version == "0.27":
+        return V027
+    if api_version == "0.24":
+        from .v024 import V024
+
+        return V024
+    raise ValueError(f"api_version={api_version!r}: give '0.27' or '0.24'")
+
+
 def served(api_version: str = "0.27") -> frozenset[tuple[str, str]]:
     """All that is answered, as ``(method, path)`` with names where ids go; the documentation lists it."""
-    dialect = DIALECTS[api_version]
+    dialect = dialect_of(api_version)
     answered = (
         (method, path, handler)
         for table in dialect.tables().values()
