@@ -200,15 +200,17 @@ def delete(db: apsw.Connection, tenant_id: str, ids: Sequence[str] | None) -> li
 
 
 def _keep(db: apsw.Connection, dataset: Row, model: str, kept: Kept) -> None:
-    """Have another embedder make the dataset's vectors; ``Refused`` if it has some of the old one."""
+    """Have another embedder make the dataset's vectors; ``Refused`` if it has some of the old one.
+
+    The name that it has already changes nothing that is there, even if it stands for another embedder by now.
+    """
     db.execute(
         "UPDATE dataset SET embedder = ?1, dimensions = ?2"
         " WHERE id = ?3 AND chunk_count = 0 AND (embedder, dimensions) <> (?1, ?2)",
         (*kept, dataset["id"]),
     )
-    if not row(
-        db, "SELECT 1 FROM dataset WHERE id = ? AND embedder = ? AND dimensions = ?", (dataset["id"], *kept)
-    ):
+    sql = "SELECT 1 FROM dataset WHERE id = ? AND embedder = ? AND dimensions = ?"
+    if model != dataset["embedding_model"] and not row(db, sql, (dataset["id"], *kept)):
         raise Refused(
             f"When chunk_num ({dataset['chunk_count']}) > 0, embedding_model must remain {dataset['embedding_model']}, "
             f"since {model} makes other vectors"

@@ -11,12 +11,18 @@ from typing import Literal, get_args
 
 from ..problems import Missing
 
-__all__ = ["BUILTIN", "KINDS", "KNOWN", "Kind", "UnknownModel", "find", "model_of"]
+__all__ = ["BUILTIN", "DEFAULTS", "KINDS", "KNOWN", "Kind", "UnknownModel", "find", "is_built_in", "model_of"]
 
 Kind = Literal["embedding", "chat", "rerank"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 BUILTIN = "Builtin"
 
+# What RAGFlow's documents and examples start from: the names of the engine's own models where it was given no others.
+DEFAULTS: dict[Kind, str] = {
+    "embedding": f"BAAI/bge-small-en-v1.5@{BUILTIN}",
+    "chat": "glm-4-flash@ZHIPU-AI",
+    "rerank": "BAAI/bge-reranker-v2-m3@BAAI",
+}
 # What the RAGFlow documents of all versions name; each stands for the engine's own model of that kind.
 KNOWN: dict[Kind, tuple[str, ...]] = {
     "embedding": (
@@ -63,9 +69,14 @@ def find(kind: Kind, wanted: str, names: Iterable[str]) -> str:
     return _first(known, kind, wanted, f"Model {wanted} not found for model {kind}")
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a name stands for the engine's own model, whatever that is."""
+    return name.endswith(f"@{BUILTIN}")
+
+
 def model_of(name: str) -> str:
-    """A model's name without its instance and provider."""
-    return _parts(name)[0]
+    """A model's name without its instance and provider; whatever ends in ``@Builtin`` is the same one."""
+    return BUILTIN if is_built_in(name) else _parts(name)[0]
 
 
 def _parts(name: str) -> tuple[str, str, str]:

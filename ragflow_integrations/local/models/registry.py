@@ -11,14 +11,13 @@ from ...config import local_model
 from ..embed import Embedder, HashedEmbedder
 from ..problems import Refused
 from .base import LLM, ModelMistake, Reranker
-from .names import BUILTIN, KINDS, KNOWN, Kind, find
+from .names import BUILTIN, DEFAULTS, KINDS, KNOWN, Kind, find, is_built_in
 from .rerankers import PassageReranker
 from .spec import DEFAULT, made, read_file, sections
 
 __all__ = ["Choice", "Models"]
 
 _FILE_NAME = "models.toml"
-_EXTRACTIVE = "extractive"
 
 
 @dataclass(frozen=True)
@@ -94,15 +93,17 @@ class Models:
         return None
 
     def default(self, kind: Kind) -> str:
-        """The name of the engine's own model of a kind."""
+        """The name of the engine's own model of a kind: its own name if it was chosen, else RAGFlow's default."""
         model = self._own[kind]
-        return f"{(_EXTRACTIVE if model is None else model.name).replace('@', '/')}@{BUILTIN}"
+        if model is None or type(model) in (HashedEmbedder, PassageReranker):
+            return DEFAULTS[kind]
+        return f"{model.name.replace('@', '/')}@{BUILTIN}"
 
     def known(self, kind: Kind, name: str | None) -> str:
         """The name under which a model is registered."""
         if not name:
             return self.default(kind)
-        if name not in self._named[kind] and name.endswith(f"@{BUILTIN}"):
+        if name not in self._named[kind] and is_built_in(name):
             return self.default(kind)
         return find(kind, name, self._named[kind])
 

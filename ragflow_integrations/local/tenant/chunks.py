@@ -166,7 +166,9 @@ class ChunkCalls(Part):
         if not found:
             raise Refused("`dataset_ids` is required.")
         names = [datasets.get(db, self.tenant_id, each)["embedding_model"] for each in dataset_ids]
-        kept = {(each.name, each.dimensions) for each in found}
-        if len(kept) > 1 or len({model_of(name) for name in names}) > 1:
+        if len({model_of(name) for name in names}) > 1:
             raise DifferentEmbedders(f"Datasets use different embedding models: {names}")
+        if len({(each.name, each.dimensions) for each in found}) > 1:  # a name stood for something else once
+            made = [each.name for each in found]
+            raise DifferentEmbedders(f"Datasets use different embedding models: {made}")
         return found[0]

@@ -50,6 +50,15 @@ def test_what_the_documents_name_is_the_engines_own(name: str | None) -> None:
     assert Models().embedder(name).name == "hashed-512"
 
 
+def test_defaults() -> None:
+    """The engine's own go by the names that RAGFlow's documents start from, chosen ones by theirs."""
+    assert Models().default("embedding") == "BAAI/bge-small-en-v1.5@Builtin"
+    assert Models().default("chat") == "glm-4-flash@ZHIPU-AI"
+    assert Models().default("rerank") == "BAAI/bge-reranker-v2-m3@BAAI"
+    chosen = Models(Choice(embedding=Tiny(), llm=told))
+    assert (chosen.default("embedding"), chosen.default("chat")) == ("tiny@Builtin", "told@Builtin")
+
+
 def test_names_of_language_models_and_rerankers() -> None:
     """They work as well; without a language model there is none, and what needs one is named."""
     models = Models(Choice(llm=told))
