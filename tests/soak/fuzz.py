@@ -10,7 +10,7 @@ import logging
 import multiprocessing
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -77,6 +77,15 @@ def _fire(folder: Path, examples: int, parts: int, version: str, part: int) -> F
         return Fired(sum(route.sent for route in routes), tuple(findings))
 
 
+def _single(failure: BaseException) -> Iterator[BaseException]:
+    """Schemathesis and hypothesis put failures into groups."""
+    if isinstance(failure, BaseExceptionGroup):
+        for each in failure.exceptions:
+            yield from _single(each)
+    else:
+        yield failure
+
+
 def _harm(operation: Any) -> tuple[bool, bool, int]:
     """The order in which routes take least away from each other: what is inside before what holds it."""
     method = operation.method.upper()
@@ -126,9 +135,8 @@ class _Route:
 
         try:
             asked()
-        except Exception as failure:  # noqa: BLE001 - told, and the next route is asked
-            each = failure.exceptions if isinstance(failure, ExceptionGroup) else [failure]
-            return "\n".join(f"{self._version} {self._name}: {one!r}" for one in each)
+        except (Exception, BaseExceptionGroup) as failure:  # noqa: BLE001 - told, and the next route is asked
+            return "\n".join(f"{self._version} {self._name}: {each!r}\n{each}" for each in _single(failure))
         return ""
 
     def _one(self, case: Any, real: bool) -> None:
