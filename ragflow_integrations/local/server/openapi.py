@@ -36,7 +36,7 @@ _FILE: Row = {"*/*": {}}
 _OBJECT: Row = {"application/json": {"schema": {"type": "object"}}}
 _BESIDES: Mapping[str, Row] = {
     "post .*/(completions?|ask)": _STREAM,
-    "post .*openai/.*": _OBJECT,
+    "post .*(openai/.*|/agents/.*completions)": _OBJECT,
     "(get|post) .*/(dify/retrieval|healthz)": _OBJECT,
     "get .*/documents/({document_id}(/preview)?|images/.*)": _FILE,
     "get .*/(files/{file_id}|(document|file)/get/.*)": _FILE,
