@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib.util
+import linecache
 import socket
 import sys
 import time
@@ -33,6 +34,7 @@ IF_OURS = {
     "os.scandir",
     "subprocess.Popen",
 }
+LOOKING_UP = linecache.updatecache.__code__
 SOCKET_CALLS = ("accept", "connect", "recv", "recv_into", "recvfrom", "send", "sendall", "sendto")
 
 _caught: list[str] | None = None  # what was refused; None while nobody watches
@@ -105,10 +107,10 @@ def _on_apsw(connection: Any) -> None:
 
 
 def _called_by_us() -> bool:
-    """Whether our code is below this call, other than by an import."""
+    """Whether our code is below this call, other than by an import or by a traceback whose lines are looked up."""
     frame: FrameType | None = sys._getframe()
     while frame:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        if frame.f_code.co_filename.startswith("<frozen importlib") or frame.f_code is LOOKING_UP:
             return False
         if frame.f_code.co_filename.startswith(OURS):
             return True

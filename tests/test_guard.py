@@ -39,6 +39,7 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "def listing(path): return os.listdir(path)\n"
         "def run(path): return subprocess.Popen([sys.executable, '-c', ''])\n"
         "def load(path): import our_late_import\n"
+        "def quote(path): import linecache; linecache.updatecache(path)\n"
     )
     (tmp_path / "our_late_import.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
@@ -232,3 +233,8 @@ def test_an_async_test_that_blocks_fails(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert "test_it.py::test_async - tests.guard.BlockingCallError: time.sleep" in run.stdout
     assert "2 passed" in run.stdout
+
+
+def test_a_line_that_a_traceback_quotes(ours: ModuleType) -> None:
+    """Who tells of an error may look its lines up."""
+    in_loop(lambda: ours.quote(ours.__file__))
