@@ -13,15 +13,16 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, groupby, pairwise
+from itertools import chain, groupby, islice, pairwise
 from operator import add
 
 from .synonyms import lemma, synonyms
-from .words import words
+from .words import ASKED, words
 
 __all__ = ["Query", "analyse", "index_terms", "similarity", "term_similarity", "weightiest"]
 
 _SINGLE, _PAIR = 0.4, 0.6
+_LOOKED_UP = 256  # tokens whose synonyms count
 
 _SEPARATORS = re.compile(r"[\s,:/|?!&^%()\[\]{}<>*~`'\"\\，。？！]+")
 _SCRIPT_CHANGE = re.compile("(?<=[a-z0-9])(?=[一-龥])|(?<=[一-龥])(?=[a-z])")
@@ -60,7 +61,8 @@ class Query:
 
 def analyse(question: str) -> Query:
     """The question as ``term_similarity`` needs it. Without a word in it, it has no terms and matches nothing."""
-    asked = _SCRIPT_CHANGE.sub(" ", _ASKING_CHINESE.sub("", _SEPARATORS.sub(" ", question.lower()))).split()
+    text = _SEPARATORS.sub(" ", question[:ASKED].lower())
+    asked = _SCRIPT_CHANGE.sub(" ", _ASKING_CHINESE.sub("", text)).split()
     once = _without_fillers(asked)
     phrase = _without_fillers(once)
     keywords = list(_phrase_keywords(phrase) if _is_phrase(asked, once) else _sentence_keywords(phrase))
@@ -131,16 +133,16 @@ def _is_phrase(asked: Sequence[str], once: Sequence[str]) -> bool:
 
 
 def _sentence_keywords(phrase: Sequence[str]) -> Iterator[str]:
-    """The tokens in order, then the synonyms of all of them, stemmed."""
+    """The tokens in order, then the synonyms of the first of them, stemmed."""
     tokens = [token for word in phrase for token in _tokens(word)]
     yield from (token for token, _ in tokens)
-    for _, looked_up in tokens:
+    for _, looked_up in tokens[:_LOOKED_UP]:
         yield from (" ".join(words(name)) for name in synonyms(looked_up))
 
 
 def _phrase_keywords(phrase: Sequence[str]) -> Iterator[str]:
     """Words in a row as one keyword, as they were typed, with its synonyms, then each token with its; not stemmed."""
-    for row in map(" ".join, _rows(phrase)):
+    for row in islice(map(" ".join, _rows(phrase)), _LOOKED_UP):
         yield row
         yield from synonyms(row)
         for token, looked_up in _tokens(row):

@@ -9,10 +9,11 @@ from threading import Lock
 
 import snowballstemmer
 
-__all__ = ["CJK", "LONGEST", "words"]
+__all__ = ["ASKED", "CJK", "LONGEST", "words"]
 
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"  # for use in a regular expression's [ ]
 LONGEST = 64  # letters; what is longer is no word but data (base64, say), of which nothing is kept in memory
+ASKED = 1 << 15  # characters of a question that are searched for: embedding models read no more of it either
 _RUN = re.compile(rf"(?P<cjk>[{CJK}]+)|_+|[^\W_{CJK}]+")
 _CANNOT = re.compile(r"\bcannot\b")
 _stemmer = snowballstemmer.stemmer("english")

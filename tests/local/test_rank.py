@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections import defaultdict
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ragflow_integrations.local.rank import analyse, index_terms, similarity, term_similarity
+from ragflow_integrations.local.words import ASKED
 from tests.local.truth import chunks, recorded
 
 
@@ -153,3 +155,12 @@ def test_one_character_in_masses_takes_linear_time(question: str) -> None:
 def test_chinese_question_words_go_with_what_surrounds_them(question: str, terms: tuple[str, ...]) -> None:
     """The copula goes with a question word at its side, and stays where there is none."""
     assert analyse(question).terms == terms
+
+
+def test_a_question_without_an_end() -> None:
+    """Of megabytes the beginning is searched for, and of many words the synonyms of the first."""
+    endless = "harbour money " * 500_000
+    assert analyse(endless) == analyse(endless[:ASKED])
+    others = ["".join(letters) for letters in product("bcdfghjk", repeat=3)][:300]
+    assert "seaport" in analyse(" ".join(["harbour", *others])).weights
+    assert "seaport" not in analyse(" ".join([*others, "harbour"])).weights

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..embed import Embedder, HashedEmbedder
 from ..problems import ModelFailed, Problem
+from ..words import ASKED
 from .adapt import label, methods, said
 from .base import ModelMistake
 from .endpoint import EndpointEmbedding
@@ -50,7 +51,8 @@ def embedder_from(model: Any) -> Embedder:
 def question_vector(embedder: Embedder, question: str) -> Vectors:
     """The vector of a question; some models have a way of their own for these."""
     ask = getattr(embedder, "embed_question", None)
-    vector: Vectors = embedder.embed([question])[0] if ask is None else ask(question)
+    asked = question[:ASKED]
+    vector: Vectors = embedder.embed([asked])[0] if ask is None else ask(asked)
     return vector
 
 

@@ -25,6 +25,7 @@ from .dialect import Dialect, Look, names_first
 from .envelope import EXCEPTION, JSON, Fail, not_there_yet
 from .guard import MAX_FIELDS, MAX_FILES, Guard, names_of
 from .openapi import document
+from .threads import in_thread
 from .v027 import V027
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class _Openapi:
 
 
 class _Endpoint:
-    """One path: reads the request in the event loop, runs the handler, which may block, in a thread.
+    """One path: reads the request in the event loop, runs the handler, which may block, in a thread of its own path.
 
     Who has no key for it is told first what ``look`` finds wrong with the body.
     """
@@ -167,7 +168,7 @@ class _Endpoint:
             body = await _body(request, stack)
             query = Query(request.query_params.multi_items())
             call = Call(body.content_type, body.body, body.form, tenant, request.path_params, query)
-            return await run_in_threadpool(handler, call)
+            return await in_thread(self, partial(handler, call))
 
 
 def _failure(error: Exception, what: str) -> Fail:

@@ -12,6 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from .threads import in_thread
+
 __all__ = ["EventStream", "frame"]
 
 
@@ -45,7 +47,7 @@ class EventStream(StreamingResponse):
         self._stop()
 
     async def _each(self) -> AsyncIterator[str]:
-        while (text := await run_in_threadpool(self._next)) is not None:
+        while (text := await in_thread(EventStream, self._next)) is not None:
             yield text
 
     def _next(self) -> str | None:

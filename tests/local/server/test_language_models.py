@@ -17,6 +17,7 @@ from ragflow_integrations.local.models import Choice
 from ragflow_integrations.local.serve import running_server
 from tests.local.server.api import Api, Json
 from tests.local.server.replay import frames
+from tests.local.waiting import wait_until
 
 Messages = Sequence[dict[str, str]]
 QUESTION = "What is the capital of Atlantis?"
@@ -375,3 +376,29 @@ async def test_a_client_that_goes_away_leaves_no_half_of_a_turn(model: Model) ->
             return len(stored["messages"])
 
     assert await asyncio.to_thread(leave) == 1
+
+
+async def test_who_waits_for_a_model_holds_up_nobody_else(api: Api, model: Model) -> None:
+    """A model that says nothing for long has a hundred callers wait for it, and those of other paths never."""
+    go_on = threading.Event()
+
+    def late(messages: Messages) -> Iterable[str]:
+        assert go_on.wait(60)
+        yield "Poseidonia."
+
+    chat = await api.chat()
+    model.answer = late
+    streams = [asyncio.create_task(_stream(api, chat)) for _ in range(100)]
+    wholes: list[asyncio.Task[Json]] = []
+    try:
+        await asyncio.to_thread(wait_until, lambda: len(model.calls) == 64)
+        wholes = [asyncio.create_task(_whole(api, chat)) for _ in range(100)]
+        await asyncio.to_thread(wait_until, lambda: len(model.calls) == 128)
+        assert (await api("GET", "/datasets"))["data"][0]["document_count"] == 1
+        assert (await api("POST", "/datasets", {"name": "another"}))["code"] == 0
+        assert not any(each.done() for each in (*streams, *wholes))
+    finally:
+        go_on.set()
+    answers = [each["data"]["answer"] for each in await asyncio.gather(*wholes)]
+    assert answers == ["Poseidonia. [ID:0]"] * 100
+    assert list(map(_text, await asyncio.gather(*streams))) == ["Poseidonia."] * 100
