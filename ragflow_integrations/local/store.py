@@ -39,13 +39,14 @@ MEMORY = ":memory:"
 _NAMES = ("name", "title")
 _FILE_NAME = "knowledge.db"
 _BUSY_MS = 10_000
+_WRITER_KIB = 65536  # of pages, each of which it may change several times
+_READER_KIB = 2048  # the file is mapped: what each of many readers holds itself is what the WAL has newer
 _LAST = 2**63 - 1  # SQLite's largest number
 _SETTINGS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = 1",
     "PRAGMA foreign_keys = 1",
-    "PRAGMA cache_size = -65536",
     "PRAGMA mmap_size = 1073741824",
     "CREATE VIRTUAL TABLE temp.term_count USING fts5vocab(main, term, row)",
 )
@@ -67,7 +68,7 @@ class Store:
         self._readers: list[apsw.Connection] = []
         self._closed = False
         self._keep_private()
-        self._writer = self._connect()
+        self._writer = self._connect(_WRITER_KIB)
         try:
             self._migrate()
         except BaseException:
@@ -119,7 +120,7 @@ class Store:
     def _reader(self) -> Iterator[apsw.Connection]:
         with self._pool_lock:
             db = self._readers.pop() if self._readers else None
-        db = db or self._connect()
+        db = db or self._connect(_READER_KIB)
         try:
             yield db
         finally:
@@ -143,14 +144,14 @@ class Store:
                 f"{file} cannot be opened for writing; check the folder's permissions ({error.strerror})"
             ) from None
 
-    def _connect(self) -> apsw.Connection:
+    def _connect(self, cache_kib: int) -> apsw.Connection:
         with self._explained():
             db = apsw.Connection(self._file)
             try:
                 db.set_busy_timeout(_BUSY_MS)
                 define(db)
                 self._refuse_foreign(db)
-                for statement in _SETTINGS:
+                for statement in (*_SETTINGS, f"PRAGMA cache_size = -{cache_kib}"):
                     list(
                         db.execute(statement)
                     )  # one at a time and read to its end: only then it takes effect
