@@ -27,6 +27,7 @@ __all__ = [
     "Store",
     "conditions",
     "define",
+    "each_row",
     "listed",
     "page_of",
     "row",
@@ -236,9 +237,14 @@ def _copy(image: bytes, into: apsw.Connection) -> None:
 
 def rows(db: apsw.Connection, sql: str, bindings: Sequence[Any] | Row = ()) -> list[Row]:
     """All rows of a query, as dicts."""
+    return list(each_row(db, sql, bindings))
+
+
+def each_row(db: apsw.Connection, sql: str, bindings: Sequence[Any] | Row = ()) -> Iterator[Row]:
+    """The same one at a time, to be read to the end."""
     cursor = db.cursor()
     cursor.row_trace = _as_dict
-    return list(cursor.execute(sql, bindings))
+    return iter(cursor.execute(sql, bindings))
 
 
 def row(db: apsw.Connection, sql: str, bindings: Sequence[Any] | Row = ()) -> Row | None:

@@ -6,7 +6,8 @@ its vector, as RAGFlow documents it. Where there is no room, the forgotten messa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Required, TypedDict, Unpack
 
@@ -19,7 +20,7 @@ from ..fields import dumped, new_id, now_ms, seconds
 from ..index import VECTOR
 from ..problems import Missing, Refused
 from ..rank import analyse, index_terms, similarity, term_similarity
-from ..store import Row, conditions, page_of, row, rows, scalar
+from ..store import Row, conditions, each_row, page_of, row, rows, scalar
 
 __all__ = [
     "Filters",
@@ -200,7 +201,7 @@ def check_embedder(db: apsw.Connection, memory_ids: Sequence[str], embedder: str
 def search(
     db: apsw.Connection, query: Search, asked: NDArray[np.float32], **narrowing: Unpack[Narrowing]
 ) -> list[Scored]:
-    """The messages that share a word with the question and whose vector is near enough to its own, ``asked``.
+    """The best of the messages that share a word with the question and whose vector is near enough to ``asked``.
 
     Switched-off and forgotten messages are not found.
     """
@@ -213,19 +214,20 @@ def search(
         f"SELECT {_HEAD}, content, message.terms, vector FROM message_term"
         f" JOIN message ON message.id = message_term.rowid{where} AND status AND {_REMEMBERED}"
     )
-    scored = []
-    for each in rows(db, sql, bindings):
-        cosine = float(_vector(each.pop("vector")) @ asked)
-        term = term_similarity(analysed, each.pop("terms"))
-        if cosine >= query.similarity_threshold:
-            scored.append((similarity(term, cosine, 1 - query.keywords_similarity_weight), _wire(each)))
-    return scored
+
+    def scored() -> Iterator[Scored]:
+        for each in each_row(db, sql, bindings):  # many, whose vectors are not held all at once
+            cosine = float(_vector(each.pop("vector")) @ asked)
+            term = term_similarity(analysed, each.pop("terms"))
+            if cosine >= query.similarity_threshold:
+                yield similarity(term, cosine, 1 - query.keywords_similarity_weight), _wire(each)
+
+    return best(scored(), query.top_n)
 
 
-def best(scored: Sequence[Scored], count: int) -> list[Row]:
-    """The messages with the highest scores, of equal ones the newest first."""
-    ranked = sorted(scored, key=lambda pair: (-pair[0], -pair[1]["message_id"]))
-    return [each for _, each in ranked[:count]]
+def best(scored: Iterable[Scored], count: int) -> list[Scored]:
+    """Those with the highest scores, of equal ones the newest first."""
+    return heapq.nlargest(count, scored, key=lambda pair: (pair[0], pair[1]["message_id"]))
 
 
 def get(db: apsw.Connection, memory_id: str, message_id: int | str) -> Row:

@@ -108,7 +108,7 @@ class MemoryCalls(Part):
             with self._shared.store.read() as db:
                 messages.check_embedder(db, ids, embedder.name)
                 results += messages.search(db, replace(query, memory_ids=ids), asked, **narrowing)
-        return messages.best(results, query.top_n)
+        return [each for _, each in messages.best(results, query.top_n)]
 
     def get_message(self, memory_id: str, message_id: str) -> Row:
         """All of a message with its vector; ``Missing`` if there is none with this number."""
