@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import io
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
@@ -50,21 +53,45 @@ Other = 1
 '''
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tree with one source that needs each rename, and its right twin."""
-    (tmp_path / "ragflow_integrations/_async").mkdir(parents=True)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    source = tmp_path / "ragflow_integrations/_async/client.py"
+    root = tmp_path_factory.mktemp("unasync") / "root"
+    (root / "ragflow_integrations/_async").mkdir(parents=True)
+    shutil.copy(ROOT / "pyproject.toml", root)
+    source = root / "ragflow_integrations/_async/client.py"
     source.write_text(SOURCE + "".join(f"# {name}\n" for name in unasync.RENAMES), "utf-8")
-    assert unasync.main(["--root", str(tmp_path)]) == 0
-    return tmp_path
+    assert unasync.main(["--root", str(root)]) == 0
+    return root
 
 
-def check(root: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the command as the build does."""
-    command = [sys.executable, "tools/unasync.py", "--check", "--root", str(root)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.fixture
+def root(written: Path, tmp_path: Path) -> Path:
+    """A copy of that tree, to be changed."""
+    return shutil.copytree(written, tmp_path / "root")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def check(root: Path) -> Run:
+    """The check, in this process."""
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        code = unasync.main(["--check", "--root", str(root)])
+    return Run(code, out.getvalue(), errors.getvalue())
+
+
+def command(root: Path, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    """The same as the build runs it."""
+    arguments = [python, "tools/unasync.py", "--check", "--root", str(root)]
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def convert(source: str) -> str:
@@ -101,22 +128,22 @@ def test_a_twin_is_plain_sync_code(root: Path) -> None:
 def test_a_twin_is_lint_clean(root: Path) -> None:
     """What is written needs neither the formatter nor the import sorter afterwards."""
     for step in (["check", "--select=I,RUF022"], ["format", "--check"]):
-        command = [sys.executable, "-m", "ruff", *step, "--no-cache", "ragflow_integrations/_sync"]
-        run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        ruff = [sys.executable, "-m", "ruff", *step, "--no-cache", "ragflow_integrations/_sync"]
+        run = subprocess.run(ruff, cwd=root, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout
 
 
 def test_right_twins_pass(root: Path) -> None:
-    """The check accepts what the tool wrote, and says nothing."""
-    run = check(root)
+    """The command accepts what the tool wrote, and says nothing."""
+    run = command(root)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
 def test_a_changed_twin_is_stale(root: Path) -> None:
-    """One edited line fails and is named."""
+    """One edited line fails the command and is named."""
     twin = root / TWIN
     twin.write_text(twin.read_text("utf-8").replace("Other = 1", "Other = 2"), "utf-8")
-    run = check(root)
+    run = command(root)
     assert (run.returncode, run.stderr) == (1, f"stale: {TWIN}\n")
 
 
@@ -255,6 +282,5 @@ def test_every_python_writes_the_same(root: Path, version: str) -> None:
         or subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip() != version
     ):
         pytest.skip(f"no Python {version} on this machine")
-    command = [python, "tools/unasync.py", "--check", "--root", str(root)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    run = command(root, python)
     assert (run.returncode, run.stderr) == (0, "")
