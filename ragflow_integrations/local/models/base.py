@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-__all__ = ["CONTEXT", "LLM", "Message", "ModelMistake", "Reasoning", "Reranker", "context_of"]
+__all__ = [
+    "CONTEXT",
+    "LLM",
+    "Message",
+    "ModelMistake",
+    "Reasoning",
+    "Reranker",
+    "context_of",
+    "whole_characters",
+]
 
 CONTEXT = 8192  # tokens; what RAGFlow takes for a model that it does not know
 
@@ -17,6 +26,16 @@ class Reasoning(str):
     """A delta of what a model thinks before it answers; a plain ``str`` is one of the answer."""
 
     __slots__ = ()
+
+
+def whole_characters(text: str) -> str:
+    """A text without halves of surrogate pairs, which no answer can hold; what is no text is a ``TypeError``."""
+    try:
+        str.encode(text)
+    except UnicodeEncodeError:
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return Reasoning(whole) if isinstance(text, Reasoning) else whole
+    return text
 
 
 class LLM(Protocol):

@@ -18,6 +18,7 @@ _TOLD = (
     " nothing else; what the tool says comes back to you. When you know enough, answer the user in plain text.\n"
 )
 
+_LONGEST = 100_000  # characters of a call
 _FENCE = re.compile(r"\A\s*```(?:json)?|```\s*\Z")
 _MAY_BE_CALL = re.compile(
     r"\s*(?:(?:```(?:json)?\s*)?\{.*|`{0,3}|```j(?:s(?:on?)?)?|```(?:json)?\s*)\Z", re.DOTALL
@@ -75,17 +76,18 @@ def _plain(turn: Turn) -> Iterator[Message]:
 
 
 def _spoken(deltas: Iterator[str], tools: Sequence[Tool]) -> Iterator[str | ToolCalls]:
-    """Pass an answer on as it is made; one that may be a call is held back until it is known."""
+    """Pass an answer on as it is made; one that may be a call is held back until it is known, with empty deltas."""
     held = ""
     for delta in deltas:
         if isinstance(delta, Reasoning):
             yield delta
             continue
         held += delta
-        if not _MAY_BE_CALL.match(held):
+        if len(held) > _LONGEST or not _MAY_BE_CALL.match(held):
             yield held
             yield from deltas
             return
+        yield ""  # whoever reads can stop here
     if (call := _call_in(held, tools)) is not None:
         yield ToolCalls([call], held)
     elif held:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from ...config import Settings
 from ...errors import RAGFlowError
 from ...transport.http import HTTPTransport, Request
 from ..problems import ModelFailed
-from .base import CONTEXT, Message, ModelMistake, Reasoning
+from .base import CONTEXT, Message, ModelMistake, Reasoning, whole_characters
 from .tools import NoTools, Tool, ToolCalls, Turn, is_about_tools
 from .written import WrittenCalls
 
@@ -92,6 +93,14 @@ class _Endpoint:
         except ValueError:
             raise self._failure("answered with something that is no JSON") from None
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """A block that reads what the model has sent: another form than OpenAI's is the model's failure."""
+        try:
+            yield
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            raise self._failure("answered with something that is not in OpenAI's form") from None
+
     def _failure(self, what: str) -> ModelFailed:
         return ModelFailed(f"the model {self.name} at {self.address.base_url} {what}")
 
@@ -105,8 +114,9 @@ class EndpointLLM(_Endpoint):
 
     def chat(self, messages: Sequence[Message], **settings: Any) -> Iterator[str]:
         """The answer in the deltas in which it arrives."""
-        for delta in self._choices([dict(each) for each in messages], settings):
-            yield from _texts(delta)
+        with self._reading():
+            for delta in self._choices([dict(each) for each in messages], settings):
+                yield from _texts(delta)
 
     def chat_with_tools(
         self, turns: Sequence[Turn], tools: Sequence[Tool], *, may_call: bool, **settings: Any
@@ -116,10 +126,11 @@ class EndpointLLM(_Endpoint):
         more = {"tools": [each.function for each in tools]} if may_call else {}
         said, written = "", WrittenCalls()
         try:
-            for delta in self._choices(messages, settings, **more):
-                said += delta.get("content") or ""
-                written.add(delta.get("tool_calls") or ())
-                yield from _texts(delta)
+            with self._reading():
+                for delta in self._choices(messages, settings, **more):
+                    said += delta.get("content") or ""
+                    written.add(delta.get("tool_calls") or ())
+                    yield from _texts(delta)
         except ModelFailed as error:
             if said or not is_about_tools(error):
                 raise
@@ -133,11 +144,15 @@ class EndpointLLM(_Endpoint):
         """The deltas as they were sent."""
         told = {key: settings[key] for key in _SETTINGS if settings.get(key) is not None}
         body = {"model": self.name, "messages": messages, "stream": True, **told, **more}
+        heard = False
         for line in _lines(self._stream("/chat/completions", body)):
+            heard |= line.startswith((b"data:", b"{"))
             if line.startswith(b"data:") and (text := line[5:].strip()) != b"[DONE]":
                 yield from self._deltas(self._parsed(text))
             elif line.startswith(b"{"):  # not streamed, or an error in the stream's place
                 yield from self._deltas(self._parsed(line))
+        if not heard:
+            raise self._failure("answered with nothing that is in OpenAI's form")
 
     def _deltas(self, event: Any) -> Iterator[Mapping[str, Any]]:
         if not isinstance(event, dict) or event.get("error"):
@@ -148,9 +163,9 @@ class EndpointLLM(_Endpoint):
 
 def _texts(delta: Mapping[str, Any]) -> Iterator[str]:
     if thought := next((delta[key] for key in _REASONING if delta.get(key)), ""):
-        yield Reasoning(thought)
+        yield Reasoning(whole_characters(thought))
     if text := delta.get("content"):
-        yield text
+        yield whole_characters(text)
 
 
 class EndpointEmbedding(_Endpoint):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..problems import ModelFailed, Problem
 from .adapt import label, methods, said
-from .base import LLM, Message, ModelMistake
+from .base import LLM, Message, ModelMistake, whole_characters
 from .frameworks import (
     langchain,
     langchain_context,
@@ -68,7 +68,9 @@ class ModelLLM:
         self, turns: Sequence[Turn], tools: Sequence[Tool], *, may_call: bool
     ) -> Iterator[str | ToolCalls]:
         try:
-            yield from filter(None, self._answer(turns, tools, may_call=may_call))
+            for delta in self._answer(turns, tools, may_call=may_call):
+                if delta:
+                    yield whole_characters(delta) if isinstance(delta, str) else delta
         except Problem:
             raise
         except Exception as error:  # whatever somebody's model raises

@@ -56,6 +56,10 @@ def test_an_answer_in_one_piece(server: StandIn, models: Models) -> None:
         (as_json({"error": {"message": "no such model"}}, 404), "answered HTTP 404.*no such model"),
         (as_json({"error": {"message": "overloaded"}}), "overloaded"),
         ((200, "text/plain", b"{nonsense"), "no JSON"),
+        ((200, "text/html", b"<html>a page</html>"), "nothing that is in OpenAI's form"),
+        (as_json({"choices": [5]}), "not in OpenAI's form"),
+        (as_json({"choices": [{"message": {"content": 5}}]}), "not in OpenAI's form"),
+        ((200, "text/plain", b"data: " + b"[" * 100_000), "not in OpenAI's form"),
     ],
 )
 def test_failures_are_said(
@@ -66,6 +70,14 @@ def test_failures_are_said(
     with pytest.raises(ModelFailed, match=f"(?s)the model small at {server.base_url} .*{said}") as caught:
         list(models.needed_llm("x").chat(HELLO))
     assert KEY not in str(caught.value)
+
+
+def test_half_a_character(server: StandIn, models: Models) -> None:
+    """Half of a character could stand in no answer, and is marked; one that is written in two halves is whole."""
+    server.answers["/v1/chat/completions"] = lambda body: (
+        (200, "text/plain", rb'data: {"choices": [{"delta": {"content": "a\ud83d, \ud83d\ude00"}}]}')
+    )
+    assert list(models.needed_llm("x").chat(HELLO)) == ["a\ufffd, \U0001f600"]
 
 
 def test_nobody_answers() -> None:
