@@ -14,10 +14,10 @@ from starlette.responses import Response
 from ..agent import Event
 from ..problems import Problem
 from . import agent_openai
-from .agent_turns import collected, log_fault, question_of, session_events
+from .agent_turns import collected, question_of, session_events
 from .agents import as_id, not_runnable
 from .call import Call, Routes
-from .envelope import ARGUMENT, DATA, EXCEPTION, OPERATING, SERVER, Fail, answered
+from .envelope import ARGUMENT, DATA, EXCEPTION, OPERATING, SERVER, Fail, answered, told
 from .sse import EventStream, frame
 
 __all__ = ["BOT_ROUTES", "ROUTES", "bot", "complete", "inputs"]
@@ -82,8 +82,9 @@ def _frames(events: Iterator[Event], session_id: str) -> Generator[str, None, No
             empty = False
             yield frame(event)
     except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it in a frame
-        log_fault(error, session_id)
-        yield frame({"code": SERVER, "message": str(error), "data": False})
+        yield frame(
+            {"code": SERVER, "message": told(error, f"the agent's session {session_id}"), "data": False}
+        )
         empty = False
     if empty:
         yield frame({"session_id": session_id, "data": {}})
@@ -142,9 +143,9 @@ def _bot_frames(events: Iterator[Event], session_id: str) -> Generator[str, None
         for event in events:
             yield frame(event)
     except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it in a frame
-        log_fault(error, session_id)
-        said = {"content": f"Error {DATA}: {error}\n\n"}
-        yield frame({"event": "message", "data": said, "code": DATA, "message": str(error)})
+        said = told(error, f"the agent's session {session_id}")
+        data = {"content": f"Error {DATA}: {said}\n\n"}
+        yield frame({"event": "message", "data": data, "code": DATA, "message": said})
 
 
 def inputs(call: Call) -> Response:

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from ..problems import Missing, Problem, failing
 from ..tenant.agents import AgentRun
 from ..tokens import count_tokens
-from .agent_turns import collected, log_fault, question_of
+from .agent_turns import collected, question_of
 from .agents import not_runnable
 from .call import Call
-from .envelope import JSON, Fail, python_errors
+from .envelope import JSON, Fail, python_errors, told
 from .sse import EventStream, frame
 
 __all__ = ["OpenAI", "ask", "complete", "last_question", "stream", "usage", "whole"]
@@ -103,8 +103,8 @@ def stream(completion: OpenAI, chunk: Callable[..., Row]) -> Generator[str, None
                 more = {"reference": reference} if reference else {}
                 yield _spaced(chunk(completion, {"content": event["data"].get("content", ""), **more}))
     except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it as text
-        log_fault(error, completion.run.session_id)
-        yield _spaced(chunk(completion, {"content": f"**ERROR**: {error}"}, finish_reason="stop"))
+        said = told(error, f"the agent's session {completion.run.session_id}")
+        yield _spaced(chunk(completion, {"content": f"**ERROR**: {said}"}, finish_reason="stop"))
     yield "data: [DONE]\n\n"
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..agent import Event, Question
-from ..problems import Problem
 from .agents import as_id
 from .envelope import EXCEPTION, Fail, failed, not_there_yet
 
-__all__ = ["Collected", "collected", "log_fault", "question_of", "session_events"]
+__all__ = ["Collected", "collected", "question_of", "session_events"]
 
 Row = dict[str, Any]
 
-_log = logging.getLogger(__name__)
 _OF_SESSIONS = ("message", "message_end", "user_inputs")
 
 
@@ -90,9 +87,3 @@ def collected(events: Iterator[Event]) -> Collected:
             whole.usage = data.get("usage")
         whole.reference |= data.get("reference") or {}
     return whole
-
-
-def log_fault(error: Exception, session_id: str) -> None:
-    """Log what ended a turn, unless it is fit to be told to who asked."""
-    if not isinstance(error, Problem):
-        _log.exception("the agent's session %s failed", session_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -22,7 +21,7 @@ from ..problems import Problem
 from .auth import Gate, OpenGate
 from .call import Body, Call, Handler, Query
 from .dialect import Dialect, Look, names_first
-from .envelope import EXCEPTION, JSON, Fail, not_there_yet
+from .envelope import EXCEPTION, JSON, Fail, not_there_yet, told
 from .guard import MAX_FIELDS, MAX_FILES, Guard, names_of
 from .openapi import document
 from .threads import in_thread
@@ -36,7 +35,6 @@ __all__ = ["build_app", "dialect_of", "served"]
 _FROM_STRANGERS = 1024 * 1024  # bytes of a body
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SENT = "ragflow_integrations.sent_path"
-_log = logging.getLogger(__name__)
 
 
 def build_app(
@@ -177,8 +175,7 @@ def _failure(error: Exception, what: str) -> Fail:
         return Fail(str(error))
     if isinstance(error, HTTPException):  # a form that is none
         return Fail(f"<BadRequest '400: Bad Request'> {error.detail}", EXCEPTION, data=None)
-    _log.error("%s failed", what, exc_info=error)
-    return Fail(type(error).__name__, EXCEPTION, data=None)
+    return Fail(told(error, what), EXCEPTION, data=None)
 
 
 def _elsewhere(request: Request) -> Response:

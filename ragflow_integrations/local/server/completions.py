@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,10 @@ from starlette.responses import Response
 
 from ..conversation import GENERATION, Delta, Event, Final, Mark, MissingVariable, Question
 from ..fields import new_id
-from ..problems import Problem
 from ..research import level_of
 from . import chats, sessions
 from .call import Call, Routes
-from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, not_there_yet, python_errors, succeeded
+from .envelope import ARGUMENT, EXCEPTION, SERVER, Fail, not_there_yet, python_errors, succeeded, told
 from .metadata import shown_fields
 from .sse import EventStream, frame
 
@@ -43,8 +41,6 @@ __all__ = [
 
 Row = dict[str, Any]
 Shown = Callable[[Row], Row]
-
-_log = logging.getLogger(__name__)
 
 _OWN = {  # what is no variable of the prompt
     *("chat_id", "session_id", "conversation_id", "messages", "question", "llm_id", "stream", "legacy"),
@@ -212,10 +208,8 @@ def frames(turn: Turn, *, legacy: bool = False) -> Generator[str, None, None]:
 
 def failure(error: Exception, what: str) -> str:
     """The frame that says that an answer has failed."""
-    if not isinstance(error, Problem):
-        _log.exception("%s failed", what)
-    said = {"answer": f"**ERROR**: {error}", "reference": []}
-    return frame({"code": SERVER, "message": str(error), "data": said})
+    said = told(error, what)
+    return frame({"code": SERVER, "message": said, "data": {"answer": f"**ERROR**: {said}", "reference": []}})
 
 
 def _pieces(turn: Turn) -> Iterator[Row]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from starlette.responses import Response
+
+from ..problems import Problem
 
 __all__ = [
     "ARGUMENT",
@@ -28,7 +31,10 @@ __all__ = [
     "not_there_yet",
     "python_errors",
     "succeeded",
+    "told",
 ]
+
+_log = logging.getLogger(__name__)
 
 EXCEPTION = 100
 ARGUMENT = 101
@@ -78,6 +84,14 @@ def python_errors() -> Iterator[None]:
         yield
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise failed(error) from None
+
+
+def told(error: Exception, what: str) -> str:
+    """What is said of ``error`` where ``what`` has failed in the middle: what nobody expects by its kind alone."""
+    if isinstance(error, Problem | Fail):
+        return str(error)
+    _log.error("%s failed", what, exc_info=error)
+    return type(error).__name__
 
 
 class Raised(Fail):

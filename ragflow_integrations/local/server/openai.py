@@ -7,7 +7,6 @@ RAGFlow's own settings are in ``extra_body``, a key of the body itself: ``refere
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -16,20 +15,17 @@ from typing import Any
 from starlette.responses import Response
 
 from ..conversation import GENERATION, Event, Final, Mark, Question
-from ..problems import Problem
 from ..tokens import count_tokens
 from . import chats
 from .call import Call, Routes
 from .completions import read, required, spoken
-from .envelope import ARGUMENT, EXCEPTION, JSON, Fail, python_errors
+from .envelope import ARGUMENT, EXCEPTION, JSON, Fail, python_errors, told
 from .metadata import filter_of, shown_fields
 from .sse import EventStream, frame
 
 __all__ = ["ROUTES", "Completion", "answered", "complete", "options", "owned"]
 
 Row = dict[str, Any]
-
-_log = logging.getLogger(__name__)
 
 _PLACEHOLDER = "model"  # as the model's name: the chat's own
 
@@ -152,9 +148,8 @@ def _frames(completion: Completion, events: Iterator[Event]) -> Generator[str, N
             if piece:
                 yield _chunk(completion, {kind: piece})
     except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it as text
-        if not isinstance(error, Problem):
-            _log.exception("answering in chat %s failed", completion.chat["id"])
-        yield _chunk(completion, {"content": f"**ERROR**: {error}"})
+        said = told(error, f"answering in chat {completion.chat['id']}")
+        yield _chunk(completion, {"content": f"**ERROR**: {said}"})
     end: Row = {"content": None}
     if completion.with_reference:
         end |= {"reference": reference, "final_content": text}

@@ -363,8 +363,17 @@ def test_an_embedded_agent(new: Caller) -> None:
     assert new("GET", f"/agentbots/{agent}/inputs")["code"] == 102
 
 
-@pytest.mark.parametrize("tools", [False, True])
-def test_a_client_that_goes_away_stops_the_agent(tools: bool) -> None:
+@pytest.mark.parametrize(
+    ("version", "path", "begins", "tools"),
+    [
+        ("0.27", "/agents/chat/completions", "word ", False),
+        ("0.27", "/agents/chat/completions", "word ", True),
+        ("0.27", "/agents/chat/completions", '{"perhaps": "a call ', True),
+        ("0.24", "/agents/{}/completions", "word ", False),
+        ("0.24", "/agents_openai/{}/chat/completions", "word ", False),
+    ],
+)
+def test_a_client_that_goes_away_stops_the_agent(version: str, path: str, begins: str, tools: bool) -> None:
     """The model is stopped where it is, also while nothing is sent: in a component, or in an agent of an agent."""
     begun, stopped, ended = threading.Event(), threading.Event(), threading.Event()
 
@@ -375,7 +384,7 @@ def test_a_client_that_goes_away_stops_the_agent(tools: bool) -> None:
         try:
             begun.set()
             for _ in range(3000):
-                yield "word "
+                yield begins
                 time.sleep(0.02)
             ended.set()
         finally:
@@ -385,15 +394,22 @@ def test_a_client_that_goes_away_stops_the_agent(tools: bool) -> None:
     helper = {"component_name": "Agent", "name": "helper", "params": params}
     dsl = {**DSL, "components": {"begin": node("Begin", ["Agent:0"]), "Agent:0": node("Agent", [], **params)}}
     if tools:
+        helper["params"] = {**params, "tools": [{"component_name": "Retrieval", "params": {}}]}
         dsl["components"]["Agent:0"]["obj"]["params"] = {**params, "tools": [helper]}
-    with Engine(":memory:", Choice(llm=model)) as engine, running_server(engine) as server:
-        agent = engine.create_agent({"title": "a", "dsl": dsl}, taken="taken")
-        url = f"{server.base_url}/api/v1/agents/chat/completions"
+    with (
+        Engine(":memory:", Choice(llm=model)) as engine,
+        running_server(engine, api_version=version) as server,
+    ):
+        agent = engine.create_agent({"title": "a", "dsl": dsl}, taken="taken")["id"]
+        url = f"{server.base_url}/api/v1{path.format(agent)}"
         headers = {"Authorization": f"Bearer {server.api_key}"}
-        body = {"agent_id": agent["id"], "query": "x", "stream": True}
-        with httpx.stream("POST", url, headers=headers, json=body, timeout=20) as response:
-            told = response.iter_text()  # it hangs up when it is forgotten
-            next(told)
+        asked = {
+            "agent_id": agent,
+            "query": "x",
+            "model": "m",
+            "messages": [{"role": "user", "content": "x"}],
+        }
+        with httpx.stream("POST", url, headers=headers, json={**asked, "stream": True}, timeout=20):
             assert begun.wait(20)
         assert stopped.wait(50)
         assert not ended.is_set()

@@ -14,6 +14,7 @@ import pytest
 
 from ragflow_integrations.local.engine import Engine
 from ragflow_integrations.local.models import Choice
+from ragflow_integrations.local.problems import ModelFailed
 from ragflow_integrations.local.serve import running_server
 from tests.local.server.api import Api, Json
 from tests.local.server.replay import frames
@@ -243,7 +244,7 @@ async def test_a_model_that_fails(api: Api, model: Model) -> None:
 
     def answer(messages: Messages) -> Iterable[str]:
         yield "Posei"
-        raise RuntimeError("no more")
+        raise ModelFailed("no more")
 
     model.answer = answer
     chat = await api.chat()
@@ -402,3 +403,29 @@ async def test_who_waits_for_a_model_holds_up_nobody_else(api: Api, model: Model
     answers = [each["data"]["answer"] for each in await asyncio.gather(*wholes)]
     assert answers == ["Poseidonia. [ID:0]"] * 100
     assert list(map(_text, await asyncio.gather(*streams))) == ["Poseidonia."] * 100
+
+
+async def test_what_nobody_expects(api: Api, model: Model) -> None:
+    """In the middle of a stream, too, a model that breaks its word is told by the kind of its failure alone."""
+
+    def broken(messages: Messages) -> Iterable[str]:
+        yield "Posei"
+        raise OSError("/home/me/secret")
+
+    model.answer = broken
+    chat = await api.chat()
+    openai = {"model": "model", "messages": [{"role": "user", "content": QUESTION}], "stream": True}
+    components = {
+        "begin": {"obj": {"component_name": "Begin", "params": {}}, "downstream": ["LLM:0"]},
+        "LLM:0": {"obj": {"component_name": "LLM", "params": {"prompts": "{sys.query}"}}},
+    }
+    agent = await api("POST", "/agents", {"title": "a", "dsl": {"components": components}})
+    asked = {"agent_id": agent["data"]["id"], "query": "x", "stream": True}
+    for path, body in (
+        ("/chat/completions", {"chat_id": chat["id"], "question": QUESTION}),
+        (f"/openai/{chat['id']}/chat/completions", openai),
+        ("/agents/chat/completions", asked),
+        ("/agents/chat/completions", {**asked, "openai-compatible": True, **openai}),
+    ):
+        said = (await api.http.post(path, json=body)).text
+        assert ("OSError" in said, "secret" in said) == (True, False), said

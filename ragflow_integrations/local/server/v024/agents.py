@@ -29,6 +29,7 @@ from ..envelope import (
     failed,
     python_errors,
     succeeded,
+    told,
 )
 from ..sse import EventStream, frame
 from .paging import ONE_ROW, page_of
@@ -132,7 +133,7 @@ def _complete(call: Call) -> Response:
     trace = bool(given.get("return_trace"))
     events = _older_events(run.events, agent_id)
     if given.get("stream", True):
-        return EventStream(_frames(events, trace=trace))
+        return EventStream(_frames(events, run.session_id, trace=trace), run.stop)
     try:
         turn = collected(events)
     except Problem as error:
@@ -140,13 +141,15 @@ def _complete(call: Call) -> Response:
     return answered({} if turn.last is None else turn.data(turn.last, trace=trace))
 
 
-def _frames(events: Iterator[Event], *, trace: bool) -> Generator[str, None, None]:
+def _frames(events: Iterator[Event], session_id: str, *, trace: bool) -> Generator[str, None, None]:
     try:
         for event in session_events(events, trace=trace):
             if event["event"] != "workflow_finished":
                 yield frame(event)
     except Exception as error:  # noqa: BLE001 - the stream has begun
-        yield frame({"code": SERVER, "message": str(error), "data": False})
+        yield frame(
+            {"code": SERVER, "message": told(error, f"the agent's session {session_id}"), "data": False}
+        )
     yield "data:[DONE]\n\n"
 
 
@@ -163,7 +166,7 @@ def _complete_as_openai(call: Call) -> Response:
     question = agent_openai.last_question(given["messages"])
     completion = agent_openai.ask(call, agent_id, question, given)
     if given.get("stream"):
-        return EventStream(agent_openai.stream(completion, _chunk))
+        return EventStream(agent_openai.stream(completion, _chunk), completion.run.stop)
     return JSON({**agent_openai.whole(completion), "created": None})
 
 
