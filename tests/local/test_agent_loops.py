@@ -236,13 +236,52 @@ def test_loops_that_are_wrong(engine: Engine, params: Json, match: str) -> None:
         asked(engine, dsl)
 
 
-def test_nothing_doubles_for_ever(engine: Engine) -> None:
-    """A loop that doubles a variable in each round fails before the memory is full."""
-    double = {"variable": "env.x", "operator": "extend", "parameter": "env.x"}
-    dsl = with_variables(loop(most=99), x=["a" * 100_000] * 8)
-    dsl["components"]["VariableAssigner:0"]["obj"]["params"]["variables"] = [double]
-    with pytest.raises(AgentFailed, match="the variable env.x has more than 4000000 characters"):
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ([("env.x", "extend", "env.x")], "the variable env.x has more than 4000000 characters"),
+        (
+            [("env.y", "overwrite", "env.x"), ("env.x", "clear", None), ("env.x", "append", "env.y")],
+            "the variable env.x has more than 200 levels",
+        ),
+        ([("begin@a" + ".b" * 300, "set", "x")], "the output a of begin has more than 200 levels"),
+        ([("begin@a" + ".b" * 5000, "set", "x")], "VariableAssigner:0 cannot be run: RecursionError"),
+    ],
+)
+def test_nothing_grows_for_ever(
+    engine: Engine, changes: Sequence[tuple[str, str, str | None]], said: str
+) -> None:
+    """A loop that makes a variable longer or deeper in each round fails before the memory is full."""
+    dsl = with_variables(loop(most=300), x=["a" * 100_000] * 8, y=[])
+    keys = ("variable", "operator", "parameter")
+    variables = [dict(zip(keys, each, strict=True)) for each in changes]
+    dsl["components"]["VariableAssigner:0"]["obj"]["params"]["variables"] = variables
+    with pytest.raises(AgentFailed, match=said):
         asked(engine, dsl)
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ({"script": "{sys.query}"}, "values have more than 20000000 characters together"),
+        (
+            {"script": "{StringTransform:0@result}", "delimiters": ["," * 10**6]},
+            "the text of StringTransform:9 has more than 4000000",
+        ),
+    ],
+)
+def test_nothing_grows_at_once(engine: Engine, last: Json, said: str) -> None:
+    """Values that are all long, and a list that is put together with a long text between its items."""
+    copies = {
+        f"StringTransform_{number}": node("StringTransform", [f"StringTransform:{number + 1}"], **params)
+        for number in range(1, 9)
+        if (params := {"method": "merge", "script": "{sys.query}" if "{sys" in last["script"] else "x"})
+    }
+    split = node("StringTransform", ["StringTransform:1"], method="split", split_ref="sys.query")
+    end = node("StringTransform", method="merge", **last)
+    dsl = canvas(["StringTransform:0"], StringTransform_0=split, **copies, StringTransform_9=end)
+    with pytest.raises(AgentFailed, match=said):
+        asked(engine, dsl, "xx," * 10**6)
 
 
 ROWS = [{"a": 2, "b": "x"}, {"a": 1, "b": "yx"}, {"a": 2, "b": "x"}]

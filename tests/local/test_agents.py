@@ -347,6 +347,9 @@ def test_what_does_not_run_here_is_named(engine: Engine) -> None:
     unknown = canvas(["Invoke:0"], Invoke_0=node("Invoke"))
     with pytest.raises(Refused, match=r"agent component Invoke \(Invoke:0\); .* a RAGFlow server"):
         engine.ask_agent(agent(engine, unknown), Question("x"))
+    pipeline = {"components": {"File": node("File")}}  # it has no Begin
+    with pytest.raises(Refused, match=r"agent component File \(File\); .* a RAGFlow server"):
+        engine.ask_agent(agent(engine, pipeline), Question("x"))
     refused = {
         "the tool TavilySearch": node(
             "Agent", **ASK, tools=[{"component_name": "TavilySearch", "params": {}}]
@@ -362,8 +365,9 @@ def test_what_does_not_run_here_is_named(engine: Engine) -> None:
 
 def test_what_is_no_canvas(engine: Engine) -> None:
     """A DSL without components, one that goes in a circle, one that refers to nothing."""
-    with pytest.raises(NotRunnable, match="no `components`"):
-        engine.ask_agent(agent(engine, {}), Question("x"))
+    for dsl, said in (({}, "no `components`"), ({**canvas([]), "globals": [1]}, "of the wrong kind")):
+        with pytest.raises(NotRunnable, match=said):
+            engine.ask_agent(agent(engine, dsl), Question("x"))
     circle = canvas(["Message:0"], Message_0=node("Message", ["Message:1"], content=["x"]))
     circle["components"]["Message:1"] = node("Message", ["Message:0"], content=["y"])
     with pytest.raises(AgentFailed, match="1000 components without an end"):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -127,9 +128,9 @@ def test_an_agent_orders_others() -> None:
 
 
 def test_an_agent_without_a_model_has_its_helpers_search() -> None:
-    """Without a language model the question is searched for with the tools of its agents as well."""
+    """Without a language model, and with none chosen, the question is searched for with the tools of its agents too."""
     with Engine(":memory:") as engine:
-        dsl = agent_with(helper("Helper", searching(filled(engine)["id"])))
+        dsl = agent_with(helper("Helper", searching(filled(engine)["id"]), llm_id=""))
         assert text(asked(engine, dsl, "Where do zebras live?")) == "Zebras live in Africa. [ID:0]"
 
 
@@ -222,6 +223,17 @@ def test_a_model_that_cannot_be_given_tools() -> None:
     model = GenericFakeChatModel(messages=iter(['{"search": {"query": "capital Atlantis"}}', "Poseidonia"]))
     with Engine(":memory:", Choice(llm=model)) as engine:
         assert text(asked(engine, agent_with(searching(filled(engine)["id"])))) == "Poseidonia"
+
+
+@pytest.mark.parametrize("begun", ["", '{"a": "'])
+def test_answers_without_an_end(begun: str) -> None:
+    """A model that never stops has failed when the answer is too long, also if it may be a call."""
+    said = "an answer to Agent:0 has more than 4000000 characters"
+    with (
+        with_model(lambda messages: chain([begun], repeat("x" * 50_000))) as engine,
+        pytest.raises(AgentFailed, match=said),
+    ):
+        asked(engine, agent_with(searching("x")))
 
 
 def test_structured_output_with_tools() -> None:

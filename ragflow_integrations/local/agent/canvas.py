@@ -29,6 +29,7 @@ _GLOBALS: Row = {
     "sys.history": [],
     "sys.date": "",
 }
+_MOST_HELD = 20_000_000  # characters of all values that were set in a turn
 _EMPTY = {str: "", bool: False, int: 0, float: 0, list: [], dict: {}}
 _BY_TYPE = {"number": 0, "boolean": False, "object": {}}
 
@@ -71,7 +72,7 @@ class Canvas:
         self._dsl = copy.deepcopy(dsl)
         self.host, self.agent_id, self.task_id = host, agent_id, task_id
         nodes = self._dsl.get("components")
-        if not isinstance(nodes, dict) or "begin" not in nodes:
+        if not isinstance(nodes, dict):
             raise NotRunnable("the agent's DSL has no `components` with a `begin`")
         self.path: list[str] = list(self._dsl.get("path") or [])
         self.history: list[Any] = list(self._dsl.get("history") or [])
@@ -80,10 +81,13 @@ class Canvas:
         self.searched = bool(self.reference["chunks"])
         self.usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "calls": 0}
         self._stopped = threading.Event()
+        self._lengths: dict[str, int] = {}
         self.components: dict[str, Component] = {}
         for identifier, node in nodes.items():
             self.components[identifier] = made(self, identifier, node)
             self.components[identifier].params["custom_header"] = custom_header
+        if "begin" not in nodes:
+            raise NotRunnable("the agent's DSL has no `components` with a `begin`")
 
     def stop(self) -> None:
         """Have the turn end, from another thread, before a model or a component is at work again."""
@@ -192,12 +196,19 @@ class Canvas:
         identifier, at, output = name.partition("@")
         if not at:
             self.value_of(name)
-            check_length(value, f"the variable {name}")
+            what = f"the variable {name}"
+            self.hold(what, check_length(value, what))
             self.globals[name] = value
             return
         key, _, rest = output.partition(".")
         component = self.component(identifier)
         component.set_output(key, _with(component.output(key), rest.split("."), value) if rest else value)
+
+    def hold(self, name: str, length: int) -> None:
+        """Note how long a value has become; ``AgentFailed`` if all together are too long."""
+        self._lengths[name] = length
+        if sum(self._lengths.values()) > _MOST_HELD:
+            raise AgentFailed(f"the agent's values have more than {_MOST_HELD} characters together")
 
     def text_of(self, reference: str) -> str:
         """A variable's value as a text."""

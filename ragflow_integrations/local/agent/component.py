@@ -134,7 +134,8 @@ class Component:
 
     def set_output(self, key: str, value: Any) -> None:
         """Set an output, which is made if the DSL does not declare it; ``AgentFailed`` if it is too long."""
-        check_length(value, f"the output {key} of {self.id}")
+        what = f"the output {key} of {self.id}"
+        self.canvas.hold(what, check_length(value, what))
         declared = self.params["outputs"].get(key) or {"type": str(type(value))}
         self.params["outputs"][key] = {**declared, "value": value}
 

@@ -16,6 +16,7 @@ from ..models import Reasoning, ToolCalls, Turn
 from ..tokens import count_tokens
 from . import checks
 from .component import END_OF_THINKING, START_OF_THINKING, Component, Row
+from .limits import check_length
 from .problems import AgentFailed
 
 __all__ = ["CITE", "LLM", "Asked"]
@@ -104,7 +105,9 @@ class LLM(Component):
         for delta in deltas:
             self.canvas.check_going()
             said += delta if isinstance(delta, str) else _written(delta)
-            yield delta
+            check_length(said, f"an answer to {self.id}")
+            if delta:
+                yield delta
         usage["prompt_tokens"] += sum(
             count_tokens(_written(each) if isinstance(each, ToolCalls) else each["content"]) for each in asked
         )

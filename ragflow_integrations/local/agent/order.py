@@ -21,7 +21,7 @@ def is_early(canvas: Canvas, identifier: str, wave: Sequence[str], done: Sequenc
         return any(parent in canvas.parents_of(each) for each in others)
     needed = {name.partition("@")[0] for name in canvas.component(identifier).needs()}
     missing = needed - _made(canvas, identifier, done) - {identifier}
-    return bool(missing & _reach(canvas, others, besides=identifier))
+    return bool(missing) and _lead_to(missing, canvas, others, besides=identifier)
 
 
 def _made(canvas: Canvas, identifier: str, done: Sequence[str]) -> set[str]:
@@ -44,13 +44,18 @@ def _is_running(canvas: Canvas, identifier: str) -> bool:
     return isinstance(component, Container) and component.next is not None and not component.over
 
 
-def _reach(canvas: Canvas, start: Sequence[str], *, besides: str) -> set[str]:
-    reached: set[str] = set()
+def _lead_to(wanted: set[str], canvas: Canvas, start: Sequence[str], *, besides: str) -> bool:
+    """Whether a way leads to one of these, and not through ``besides``."""
+    if not wanted.isdisjoint(start):
+        return True  # most often: what is needed runs beside it
+    reached = {besides}
     ahead = list(start)
     while ahead:
         identifier = ahead.pop()
-        if identifier not in reached and identifier != besides and identifier in canvas.components:
+        if identifier in wanted:
+            return True
+        if identifier not in reached and identifier in canvas.components:
             reached.add(identifier)
             ahead += canvas.components[identifier].node.get("downstream") or ()
             ahead += [each.id for each in canvas.parents_of(identifier)]
-    return reached
+    return False

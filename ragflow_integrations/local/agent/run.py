@@ -68,8 +68,6 @@ class _Turn:
         done = 0
         while done < len(canvas.path):
             yield from self._wave(done)
-            if len(canvas.path) > _MOST:
-                raise AgentFailed(f"the agent has run {_MOST} components without an end")
             done = self._done
             if (asked := self._asked(done)) is not None:
                 yield self._event("user_inputs", asked)
@@ -121,8 +119,8 @@ class _Turn:
         said = str(error)
         if not isinstance(error, Problem):
             _log.exception("the agent component %s failed", component.id)
-        if isinstance(error, WRONG_KINDS):
             what = "a setting, or what it refers to, is of the wrong kind"
+            what = what if isinstance(error, WRONG_KINDS) else type(error).__name__
             said = f"the agent component {component.id} cannot be run: {what}"
         component.pending = None
         if component.fallback:
@@ -145,6 +143,8 @@ class _Turn:
         for following in component.following():
             if following not in self._canvas.path[self._done :]:
                 self._canvas.path.append(following)
+            if len(self._canvas.path) > _MOST:
+                raise AgentFailed(f"the agent has run {_MOST} components without an end")
 
     def _said(self, message: Message) -> Iterator[Event]:
         """A message, piece by piece if it may be, and the ends of the components whose texts it has sent."""

@@ -13,6 +13,7 @@ from ..problems import Refused
 from . import checks
 from .component import Checked, Row
 from .conditions import TEXT_TESTS
+from .limits import joined
 from .problems import AgentFailed
 from .references import as_text, braced, names, replaced
 
@@ -73,10 +74,11 @@ class StringTransform(Checked):
         return replaced(script, self._joined)
 
     def _joined(self, name: str) -> str:
-        value = self.canvas.value_of(name)
-        return (
-            self.params["delimiters"][0].join(map(str, value)) if isinstance(value, list) else as_text(value)
-        )
+        value, between = self.canvas.value_of(name), self.params["delimiters"][0]
+        if not isinstance(value, list):
+            return as_text(value)
+        pieces = (piece for each in value for piece in (between, str(each)))
+        return joined(pieces, f"the text of {self.id}").removeprefix(between)
 
 
 class ListOperations(Checked):

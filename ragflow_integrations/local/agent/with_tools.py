@@ -155,7 +155,6 @@ class Agent(LLM):
         if kind == Agent.name:
             name = _free(str(node.get("name") or "agent"), taken)
             agent = Agent(self.canvas, f"{self.id}-->{name}", {"obj": node})
-            Agent.check(agent.params)
             self.canvas.host.models.llm(agent.params["llm_id"])  # an unknown one is said before anything else
             agent.equip()
             return _Bound(

@@ -12,6 +12,7 @@ from typing import Any, Literal, Unpack
 from .. import agent_sessions, agents, datasets
 from ..agent import Canvas, Event, NotRunnable, Question, run
 from ..agent.component import END_OF_THINKING, START_OF_THINKING
+from ..agent.problems import WRONG_KINDS
 from ..problems import Missing, Refused
 from ..store import Paging, Row
 from .chunks import ChunkCalls
@@ -230,7 +231,10 @@ class AgentCalls(ChunkCalls, DocumentCalls, MemoryCalls):
         plain = json.loads(dsl) if isinstance(dsl, str) else dsl
         if not isinstance(plain, dict):
             raise NotRunnable("the agent's DSL is no JSON object")
-        return Canvas(plain, self, agent_id=agent_id, task_id=task_id, custom_header=custom_header)
+        try:
+            return Canvas(plain, self, agent_id=agent_id, task_id=task_id, custom_header=custom_header)
+        except WRONG_KINDS:
+            raise NotRunnable("a part of the agent's DSL is of the wrong kind") from None
 
     def _told(self, question: Question, source: str) -> Row:
         """The message that the user's turn is kept as."""
