@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import InvalidRequestError
 
-__all__ = ["Content", "Source", "Uploadable", "gathered", "replacements"]
+__all__ = ["Content", "Source", "Uploadable", "check_name", "gathered", "inside", "replacements"]
 
 Content = bytes | Path | IO[bytes]
 Uploadable = str | Path | bytes | IO[bytes]
@@ -42,19 +43,29 @@ class Source:
         with _readable(), _opened(self.content) as file:
             return all(piece == other[at : at + len(piece)] for at, piece in _pieces(file))
 
+    def sha256(self) -> str:
+        """The content's SHA-256 in hex."""
+        digest = hashlib.sha256()
+        self._feed(digest.update)
+        return digest.hexdigest()
+
     def xxh128(self) -> str | None:
         """The content's XXH128 in hex, as servers know it; ``None`` where the library ``xxhash`` is missing."""
         try:
             from xxhash import xxh128
         except ImportError:
             return None
-        if isinstance(self.content, bytes):
-            return xxh128(self.content).hexdigest()
         digest = xxh128()
+        self._feed(digest.update)
+        return digest.hexdigest()
+
+    def _feed(self, update: Callable[[bytes], object]) -> None:
+        if isinstance(self.content, bytes):
+            update(self.content)
+            return
         with _readable(), _opened(self.content) as file:
             for _, piece in _pieces(file):
-                digest.update(piece)
-        return digest.hexdigest()
+                update(piece)
 
 
 def gathered(source: Uploadable | Sequence[Uploadable], name: str | None = None) -> list[Source]:
@@ -78,6 +89,23 @@ def gathered(source: Uploadable | Sequence[Uploadable], name: str | None = None)
         raise InvalidRequestError(f"name={name!r}: bytes have no name of their own; give name='report.txt'")
     _check_names([one.name for one in found])
     return found
+
+
+def inside(folder: Path, is_left_out: Callable[[str], bool]) -> list[Source]:
+    """A folder's files as ``gathered`` has them, but for those that ``is_left_out`` says by their names or folders.
+
+    Names that servers do not take are among them. Raises ``InvalidRequestError`` for a folder that cannot be read.
+    """
+    with _readable():
+        return list(_of_folder(folder, is_left_out))
+
+
+def check_name(name: str) -> None:
+    """Raises ``InvalidRequestError`` for a name that servers do not take."""
+    if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        raise InvalidRequestError(f"name={name!r}: servers take {_LONGEST_NAME} bytes at most")
+    if any(ord(char) < ord(" ") or "\ud800" <= char <= "\udfff" for char in name):
+        raise InvalidRequestError(f"name={name!r}: a name is text in one line; upload it under another one")
 
 
 def replacements(documents: Mapping[str, Uploadable]) -> dict[str, Source]:
@@ -116,20 +144,27 @@ def _of_path(path: Path, name: str | None, argument: str) -> Iterator[Source]:
     if path.is_file():
         yield Source(name or path.name, path, path.stat().st_size)
     elif path.is_dir():
-        for file in sorted(_inside(path)):
-            yield Source(name or file.relative_to(path).as_posix(), file, file.stat().st_size)
+        for file in _of_folder(path):
+            yield replace(file, name=name) if name else file
     else:
         raise InvalidRequestError(
             f"{argument}={str(path)[:_LONGEST_SHOWN]!r}: there is no such file or folder"
         )
 
 
-def _inside(folder: Path) -> Iterator[Path]:
+def _of_folder(folder: Path, is_left_out: Callable[[str], bool] = lambda name: False) -> Iterator[Source]:
     """Its files and those of its folders; raises ``OSError`` for a folder that cannot be read."""
+
+    def is_taken(path: Path) -> bool:
+        return not path.name.startswith(".") and not is_left_out(path.relative_to(folder).as_posix())
+
+    found: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=_raised):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files = (Path(place, name) for name in names if not name.startswith("."))
-        yield from (file for file in files if file.is_file())
+        folders[:] = [name for name in folders if is_taken(Path(place, name))]
+        found += filter(is_taken, (Path(place, name) for name in names))
+    for file in sorted(found):
+        if file.is_file():
+            yield Source(file.relative_to(folder).as_posix(), file, file.stat().st_size)
 
 
 def _raised(error: OSError) -> None:
@@ -158,12 +193,7 @@ def _check_given(name: Any) -> None:
 
 def _check_names(names: Sequence[str]) -> None:
     for name in names:
-        if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
-            raise InvalidRequestError(f"name={name!r}: servers take {_LONGEST_NAME} bytes at most")
-        if any(ord(char) < ord(" ") or "\ud800" <= char <= "\udfff" for char in name):
-            raise InvalidRequestError(
-                f"name={name!r}: a name is text in one line; upload it under another one"
-            )
+        check_name(name)
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise InvalidRequestError(f"source: several files are called {', '.join(map(repr, twice))}")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .connection import add_command, connect
+from .connection import add_command, connect, dataset_of
 from .output import print_json, progress, tell
 from .refusal import Refusal, UsageError
 
@@ -23,7 +23,9 @@ def add_to(commands: Any) -> None:
         commands, "ingest", _ingest, "bring files, or a folder with all changes to it, into a dataset"
     )
     parser.add_argument("source", nargs="+", metavar="FOLDER|FILE", help="one folder, or files")
-    parser.add_argument("--dataset", required=True, metavar="NAME", help="made if there is none of this name")
+    parser.add_argument(
+        "--dataset", required=True, metavar="NAME", help="name or id; made if there is none of this name"
+    )
     parser.add_argument(
         "--keep-removed", action="store_true", help="leave what is gone from the folder in the dataset"
     )
@@ -44,6 +46,8 @@ def add_to(commands: Any) -> None:
 def _ingest(arguments: argparse.Namespace) -> int:
     from ..transfer import sync_files, sync_folder
 
+    if not all(arguments.source):
+        raise UsageError("the name of a folder or file is empty")
     sources = [Path(each).expanduser() for each in arguments.source]
     folders = [each for each in sources if each.is_dir()]
     if folders and len(sources) > 1:
@@ -72,11 +76,10 @@ def _ingest(arguments: argparse.Namespace) -> int:
 
 
 def _found_or_made(client: RAGFlow, name: str) -> DataSet:
-    from .. import NotFoundError
-
+    """An id that nothing has is no name, but a mistake."""
     try:
-        return client.get_dataset(name=name)
-    except NotFoundError:
+        return dataset_of(client, name)
+    except Refusal:
         return client.create_dataset(name)
 
 

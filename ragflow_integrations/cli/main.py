@@ -27,13 +27,13 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage, 130 Ctrl+C."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (default: the process's own); returns the exit code."""
-    parser = make_parser()
-    arguments = parser.parse_args(argv)
+    arguments = argparse.Namespace()
     logging.basicConfig(level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal or pipe that cannot take every character
     try:
+        make_parser().parse_args(argv, arguments)
         return int(arguments.run(arguments) or 0)
     except UsageError as error:
         return _ended(f"{error} (see ragflow-integrations {arguments.command} --help)", USAGE)

@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 __all__ = ["print_json", "printable", "progress", "table", "tell", "write"]
@@ -25,11 +26,12 @@ def print_json(value: Any) -> None:
 
 def tell(text: str = "", style: str = "") -> None:
     """A line, in colour on a terminal."""
+    line = printable(text).replace("\n", " ")
     console = _console(sys.stdout)
     if console is None:
-        print(printable(text), flush=True)
+        print(line, flush=True)
     else:
-        console.print(printable(text), style=style or None, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, style=style or None, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def write(piece: str) -> None:
@@ -57,22 +59,24 @@ def progress() -> Iterator[Callable[[Any], object] | None]:
         yield None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # what the other columns leave, in one line
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[file]}", style="dim"),
+        TextColumn("{task.fields[file]}", style="dim", markup=False, table_column=rest),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, expand=True) as bar:
         stages: dict[str, Any] = {}
 
         def show(state: Any) -> None:
             if state.stage not in stages:
                 stages[state.stage] = bar.add_task(state.stage, total=state.total, file="")
             done = int(state.fraction * state.total)
-            name = _shortened(printable(getattr(state, "name", "")), 40)
+            name = _cell(getattr(state, "name", ""))
             bar.update(stages[state.stage], total=state.total, completed=done, file=name)
 
         yield show
@@ -80,13 +84,17 @@ def progress() -> Iterator[Callable[[Any], object] | None]:
 
 def _console(stream: Any) -> Any:
     """Rich's, for a terminal; ``None`` for files, pipes, what is closed, and where rich is not installed."""
-    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if not _is_terminal(stream) or os.environ.get("TERM") == "dumb":
         return None
     try:
         from rich.console import Console
     except ModuleNotFoundError:
         return None
     return Console(file=stream)
+
+
+def _is_terminal(stream: Any) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _rich_table(
@@ -119,13 +127,13 @@ def _plain_table(cells: list[list[str]], columns: Sequence[str], numbers: Sequen
     """Columns with two spaces between them; the last one is cut to the terminal's width, if it is one."""
     lines = [[_heading(name) for name in columns], *cells]
     widths = [max(_width(line[place]) for line in lines) for place in range(len(columns))]
-    most = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDEST
+    most = shutil.get_terminal_size().columns if _is_terminal(sys.stdout) else _WIDEST
     for line in lines:
         padded = [
             " " * (width - _width(cell)) + cell if name in numbers else cell + " " * (width - _width(cell))
             for cell, width, name in zip(line, widths, columns, strict=True)
         ]
-        print("  ".join(padded).rstrip()[:most], flush=True)
+        print(_cut("  ".join(padded).rstrip(), most), flush=True)
 
 
 def _heading(name: str) -> str:
@@ -136,6 +144,11 @@ def _heading(name: str) -> str:
 def _width(text: str) -> int:
     """In columns of a terminal; East Asian characters take two."""
     return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def _cut(text: str, columns: int) -> str:
+    widths = accumulate(_width(one) for one in text)
+    return "".join(one for one, width in zip(text, widths, strict=True) if width <= columns)
 
 
 def _cell(value: Any) -> str:
@@ -149,7 +162,3 @@ def _cell(value: Any) -> str:
 def printable(text: str) -> str:
     """Without what could steer a terminal: names and texts come from others."""
     return "".join(one if one.isprintable() or one in "\n\t" else "�" for one in text)
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -33,6 +33,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigurationError, InvalidRequestError
 from ..progress import reporting
+from .ids import lock
 from .origin import Carried, Server, Skip
 from .records import RECORD, DocumentRecord, LeftRecord, Record
 from .refusals import NOT_TO_BE_HAD
@@ -104,10 +105,15 @@ class _Unfinished:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._folder / _FILES).mkdir(exist_ok=True)
         self._id = self._claimed()
+        (self._folder / _FILES).mkdir(exist_ok=True)
         self._records = (self._folder / _RECORDS).open("ab")
-        self._resume()
+        try:
+            lock(self._records, self._folder)
+            self._resume()
+        except BaseException:
+            self._records.close()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -174,27 +180,37 @@ class _Unfinished:
         os.fsync(self._records.fileno())
         self._records.close()
         _write(self._folder / _MANIFEST, manifest.model_dump_json(indent=2).encode())
-        (self._folder / _STATE).unlink()
         for torn in self._folder.rglob("*.tmp"):
             torn.unlink()
         if self._place.suffix.lower() == ".zip":
             _zipped(self._folder).replace(self._place)
+            (self._folder / _STATE).unlink()  # nobody goes on with the rest
             shutil.rmtree(self._folder)
         else:
             self._folder.rename(self._place)
+            (self._place / _STATE).unlink()
 
     def _claimed(self) -> str:
-        """The archive's id; ``ConfigurationError`` if what lies there was begun for something else."""
+        """The archive's id; ``ConfigurationError`` if what lies there is something else, or begun for it."""
         state = self._folder / _STATE
-        if not state.exists():
+        if {each.name for each in self._folder.iterdir()} <= {f"{_STATE}.tmp"}:
             _write(state, json.dumps({"source": self._source, "id": uuid4().hex}).encode())
-        begun = json.loads(state.read_bytes())
-        if begun["source"] != self._source:
+        try:
+            begun = json.loads(state.read_bytes())
+            source, id = begun["source"], str(begun["id"])
+        except (OSError, ValueError, TypeError, KeyError):
+            raise self._is_none() from None
+        if source != self._source:
             raise ConfigurationError(
                 f"{self._folder}: this unfinished export is of another server or other datasets; delete it, or "
                 "give another path"
             )
-        return str(begun["id"])
+        return id
+
+    def _is_none(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._folder}: this is no unfinished export that can be gone on with; move it away, or give another path"
+        )
 
     def _resume(self) -> None:
         """Note what is there; a line that was torn is taken off."""
@@ -204,8 +220,10 @@ class _Unfinished:
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-                record = RECORD.validate_json(line)
-                self._note(record, self.report.kept)
+                try:
+                    self._note(RECORD.validate_json(line), self.report.kept)
+                except ValidationError:
+                    raise self._is_none() from None
         self._records.truncate(whole)
 
     def _note(self, record: Record, counted: Counter[str]) -> None:
@@ -340,6 +358,8 @@ class Archive:
             ) from None
         if stat.S_ISLNK(info.external_attr >> 16):
             raise InvalidRequestError(f"{self._path}: {name} is a link in it")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InvalidRequestError(f"{self._path}: {name} is packed in a way that export never does")
         with self._zip.open(info) as member:
             yield member
 
@@ -354,8 +374,9 @@ def _readable(path: Path) -> Iterator[None]:
         NotImplementedError,
         RuntimeError,
         EOFError,
+        UnicodeDecodeError,
         zlib.error,
-    ) as error:  # encrypted, odd compression
+    ) as error:  # encrypted, odd compression or names
         raise InvalidRequestError(f"{path}: this archive cannot be read: {error}") from error
     except ValidationError:
         raise InvalidRequestError(f"{path}: {_MANIFEST} is not that of an export") from None

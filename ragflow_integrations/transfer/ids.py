@@ -16,7 +16,9 @@ from ..errors import ConfigurationError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["IdMap", "default_place"]
+__all__ = ["IdMap", "default_place", "lock"]
+
+_START = b'{"kind": '  # of every line
 
 
 class IdMap:
@@ -40,7 +42,7 @@ class IdMap:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8", newline="\n") as file:
-            _lock(file, path)
+            lock(file, path)
             ids = cls(file)
             ids._load(path)
             yield ids
@@ -84,14 +86,16 @@ class IdMap:
 
     def _load(self, path: Path) -> None:
         assert self._file is not None
-        whole, newline, torn = path.read_bytes().rpartition(b"\n")
-        if torn:  # by a crash; what it says was not acted upon
-            self._file.truncate(len(whole) + len(newline))
-        for number, line in enumerate(whole.splitlines(), 1):
+        *whole, torn = path.read_bytes().split(b"\n")
+        for number, line in enumerate(whole, 1):
             try:
                 self._take(json.loads(line))
             except (ValueError, TypeError, KeyError) as error:
                 raise ConfigurationError(f"{path}, line {number}: this is no map of ids: {error!r}") from None
+        if torn[: len(_START)] != _START[: len(torn)]:
+            raise ConfigurationError(f"{path}, line {len(whole) + 1}: this is no map of ids")
+        if torn:  # by a crash; what it says was not acted upon
+            self._file.truncate(sum(len(line) + 1 for line in whole))
 
     def _take(self, entry: dict[str, str]) -> None:
         key = entry["kind"], entry["old"]
@@ -108,7 +112,7 @@ class IdMap:
             self._file.flush()
 
 
-def _lock(file: IO[str], path: Path) -> None:
+def lock(file: IO[Any], path: Path) -> None:
     """Two transfers at once would make everything twice. Where the system has no such locks, nothing is said."""
     if sys.platform != "win32":
         try:

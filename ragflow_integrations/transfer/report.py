@@ -53,8 +53,8 @@ class TransferReport:
 class SyncReport:
     """What ``sync_folder`` did, by the files' paths from the folder.
 
-    ``failed`` is ``[(path, reason)]``: not taken by the server, or not parsed; an earlier version of such a file is
-    still there.
+    ``failed`` is ``[(path, reason)]``: not read, not taken by the server, or not parsed; an earlier version of such a
+    file is still there.
     """
 
     added: list[str] = field(default_factory=list)

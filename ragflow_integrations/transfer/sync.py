@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ConflictError, InvalidRequestError, UnsupportedError
 from ..models import UploadProgress
 from ..progress import Progress, reporting
-from ..sources import Source, gathered
+from ..sources import Source, check_name, gathered, inside
 from .parsing import parse_all, reason
 from .report import SyncReport
 
@@ -32,7 +33,6 @@ MARK = "sync"
 """The metadata key that says which file of which folder a document is."""
 
 _LABEL = re.compile(r"[^/#\x00-\x1f]{1,100}")
-_PIECE = 2**20
 
 
 def sync_folder(
@@ -49,9 +49,9 @@ def sync_folder(
     """Bring a dataset in step with a folder and those in it; hidden files and folders are left out.
 
     New files are uploaded and parsed. The old version of a changed file is removed when the new one has been
-    parsed, not before. Files that are gone are removed, unless ``remove=False``. A file that the server does not
-    take, or cannot parse, is no error but ``failed`` in the report, and tried again next time. Broken off at any
-    moment and run again, it goes on where it stopped.
+    parsed, not before. Files that are gone are removed, unless ``remove=False``. A file that cannot be read,
+    or that the server does not take or cannot parse, is no error but ``failed`` in the report, and tried
+    again next time. Broken off at any moment and run again, it goes on where it stopped.
 
     ``label`` says which folder it is, by default its name and a digest of its path: give one if the same folder
     lies elsewhere on another machine. ``meta_fields`` is set on all documents beside the mark, ``exclude`` leaves
@@ -62,9 +62,10 @@ def sync_folder(
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise InvalidRequestError(f"folder={str(folder)!r}: there is no such folder")
-    sources = [one for one in gathered(root) if not _is_excluded(one.name, exclude)]
+    sources = inside(root, partial(_is_excluded, patterns=exclude))
     if not sources:
-        raise InvalidRequestError(f"exclude={list(exclude)!r}: leaves out every file of the folder")
+        left_out = f", or exclude={list(exclude)!r} leaves out every file" if exclude else ""
+        raise InvalidRequestError(f"folder={str(folder)!r}: there is no file in it{left_out}")
     run = _Sync(dataset, _checked(label or _label_of(root)), _checked_meta(meta_fields))
     return run.bring(sources, remove=remove, progress=progress, timeout=timeout)
 
@@ -162,10 +163,11 @@ class _Sync:
 
     def _brought(self, source: Source) -> list[_File]:
         """The file's document, uploaded if it is not there; none if the server does not take it."""
-        mark = _Mark(self.label, source.name, _digest(source))
         standing = self.ours[source.name]
-        present = [document for known, document in standing if known == mark]
         try:
+            check_name(source.name)
+            mark = _Mark(self.label, source.name, source.sha256()[:32])
+            present = [document for known, document in standing if known == mark]
             current = self._described(min(present, key=_readiness)) if present else self._new(source, mark)
         except (InvalidRequestError, UnsupportedError) as error:
             told = error.message if isinstance(error, InvalidRequestError) else str(error)
@@ -229,21 +231,6 @@ def _may_be_called(name: str, wanted: str) -> bool:
     path = PurePosixPath(wanted)
     numbered = rf"(.*/)?{re.escape(path.stem)} ?\(\d+\){re.escape(path.suffix)}"
     return name == wanted or re.fullmatch(numbered, name) is not None
-
-
-def _digest(source: Source) -> str:
-    digest = hashlib.sha256()
-    for piece in _pieces(source):
-        digest.update(piece)
-    return digest.hexdigest()[:32]
-
-
-def _pieces(source: Source) -> Iterable[bytes]:
-    if not isinstance(source.content, Path):
-        raise InvalidRequestError(f"{source.name!r}: give files by their paths")
-    with source.content.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield piece
 
 
 def _is_excluded(name: str, patterns: Sequence[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ragflow_integrations.cli import main
 from tests.cli.command import COMMAND, ROOT, Command, Ended
 from tests.local.server.process import environment
 
@@ -91,6 +94,16 @@ def test_json_for_programs(command: Command, docs: Path) -> None:
     by_name = {check["name"]: check for check in health["checks"]}
     assert "v0.27.0" in by_name["server"]["detail"]
     assert by_name["retrieval"]["detail"].startswith("1 chunk of 'office'")
+
+
+def test_ids_do_for_names(command: Command, docs: Path) -> None:
+    """A dataset's id means the dataset, and makes none that is called so; an id of nothing is said to be one."""
+    done = command("ingest", docs / "leave.md", "--dataset", "office", "--json").json
+    again = command("ingest", docs, "--dataset", done["dataset_id"], "--json").json
+    assert (again["dataset_id"], again["added"]) == (done["dataset_id"], ["leave.md", "travel.txt"])
+    unknown = command("ingest", docs, "--dataset", "0" * 32)
+    assert (unknown.code, unknown.out) == (1, "")
+    assert len(command("datasets", "--json").lines) == 1
 
 
 def test_search_settings(command: Command, docs: Path) -> None:
@@ -243,6 +256,7 @@ def test_unknown_datasets_and_chats(local: Command, docs: Path, unknown: list[st
         ["search", "x", "--dataset", "a", "--vector-weight", "x"],
         ["ingest", ".", "README.md", "--dataset", "a"],
         ["ingest", "README.md", "--dataset", "a", "--keep-removed"],
+        ["ingest", "", "--dataset", "a"],
     ],
 )
 def test_wrong_usage(local: Command, arguments: list[str]) -> None:
@@ -304,6 +318,22 @@ def test_whoever_reads_may_stop(local: Command, docs: Path) -> None:
     assert "BrokenPipe" not in ended.stderr
 
 
+def test_nowhere_to_write(local: Command, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed stdout is no error, a full disk is one line."""
+    local("ingest", docs, "--dataset", "office")
+    monkeypatch.chdir(local.folder)
+    monkeypatch.setattr("sys.stdout", None)
+    for arguments in (["datasets"], ["datasets", "--json"], ["ask", "leave", "--dataset", "office"]):
+        assert main([*arguments, "--base-url", "local:kb"]) == 0
+    errors = io.StringIO()
+    monkeypatch.setattr("sys.stderr", errors)
+    for arguments in (["--version"], ["datasets", "--base-url", "local:kb"]):
+        with contextlib.suppress(OSError), Path("/dev/full").open("w", buffering=1) as full:
+            monkeypatch.setattr("sys.stdout", full)
+            assert main(arguments) == 1
+    assert errors.getvalue().count("No space left on device\n") == len(errors.getvalue().splitlines()) == 2
+
+
 def test_terminals_without_unicode(local: Command, docs: Path) -> None:
     """Where stdout takes ASCII only, other characters become question marks and not a traceback."""
     ended = local.process("ingest", docs, "--dataset", "büro", PYTHONIOENCODING="ascii")
@@ -350,9 +380,11 @@ def test_help_needs_nothing(local: Command) -> None:
 
 
 def test_names_cannot_steer_the_terminal(local: Command, docs: Path) -> None:
-    """Escape sequences in a document's name or text are not printed."""
+    """Escape sequences in a document's name or text are not printed, and a file's name makes no line of its own."""
     (docs / "evil.txt").write_text("before \x1b[31m red \x07 after")
-    local("ingest", docs, "--dataset", "a\x1b]0;title\x07b")
+    (docs / "x\n- leave.md").write_text("a name in two lines")
+    said = local("ingest", docs, "--dataset", "a\x1b]0;title\x07b").out.splitlines()
+    assert [line[0] for line in said] == ["+", "+", "+", "!", "a"]
     assert "\x1b" not in local("datasets").out
     found = local("search", "before red after", "--dataset", "a\x1b]0;title\x07b")
     assert "before" in found.out

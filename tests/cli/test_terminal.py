@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ragflow_integrations.cli.output import table
 from tests.cli.command import COMMAND, ROOT, Command
 from tests.local.server.process import environment
 
@@ -53,3 +54,26 @@ def test_no_column_is_lost(local: Command, tmp_path: Path, columns: int, with_id
     assert re.search(r"1\s+0\.\d{3}\s+0\.\d{3}\s+0\.\d{3}", found)
     assert all(word in found for word in ("Expenses", "version).txt", "trains."))
     assert max(len(line.rstrip()) for line in found.splitlines()) <= columns
+
+
+def test_names_are_shown_as_they_are(local: Command, tmp_path: Path) -> None:
+    """What rich would take for a style or an emoji is part of a name; names leave the bars their room."""
+    folder = tmp_path / "docs"
+    (folder / "x[").mkdir(parents=True)
+    wide = "中" * 80 + ".txt"
+    for name in ("[id].txt", "x[/b].txt", "on:fire:.txt", wide):
+        (folder / name).write_text("The office books the trains.")
+    told = shown(tmp_path, "ingest", "docs", "--dataset", "office", columns=60)
+    assert told.splitlines()[-5:-1] == ["+ [id].txt", "+ on:fire:.txt", "+ x[/b].txt", f"+ {wide}"]
+    assert re.search(r"uploading ━{20} 4/4 \d:\d\d:\d\d 中+…", told)
+
+
+def test_plain_columns_end_with_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without rich, letters that take two columns of a terminal count twice."""
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "14")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    table([{"name": "中文", "size": 7, "text": "中文字"}], ("name", "size", "text"), numbers=("size",))
+    assert capsys.readouterr().out == "name  size  te\n中文     7  中\n"

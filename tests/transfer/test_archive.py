@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 import zipfile
@@ -98,11 +99,62 @@ def test_an_export_that_died_goes_on(client: RAGFlow, target: RAGFlow, tmp_path:
 def test_an_unfinished_export_of_another_server_is_refused(
     client: RAGFlow, target: RAGFlow, tmp_path: Path
 ) -> None:
-    """Two servers are not mixed in one archive."""
+    """Two servers are not mixed in one archive, and what is no record is not built upon."""
     make(client)
     assert died(client, 8, lambda: export(client, tmp_path / "archive"))
     with pytest.raises(ConfigurationError, match=r"archive\.part.*another server"):
         export(target, tmp_path / "archive")
+    with (tmp_path / "archive.part" / "records.ndjson").open("a") as records:
+        records.write("no record\n")
+    with pytest.raises(ConfigurationError, match=r"archive\.part: this is no unfinished export"):
+        export(client, tmp_path / "archive")
+
+
+@pytest.mark.parametrize("name", ["archive", "archive.zip"])
+@pytest.mark.parametrize("file", ["photo.jpg", "state.json"])
+def test_what_lies_beside_and_is_none_of_ours_stays(
+    client: RAGFlow, tmp_path: Path, name: str, file: str
+) -> None:
+    """A folder that is in the way of an unfinished export is named, and nothing in it is touched."""
+    beside = tmp_path / f"{name}.part"
+    beside.mkdir()
+    (beside / file).write_text("mine")
+    with pytest.raises(ConfigurationError, match=r"part: this is no unfinished export"):
+        export(client, tmp_path / name)
+    assert {each.name: each.read_text() for each in beside.iterdir()} == {file: "mine"}
+    assert not (tmp_path / name).exists()
+
+
+def test_an_export_that_could_not_be_packed_is_still_of_its_server(
+    client: RAGFlow, target: RAGFlow, tmp_path: Path
+) -> None:
+    """Ended when all is there but the zip, it is not mixed with another server's, and completed by its own."""
+    make(client)
+    in_the_way = tmp_path / "archive.zip.part.zip"
+    in_the_way.mkdir()
+    with pytest.raises(IsADirectoryError):
+        export(client, tmp_path / "archive.zip")
+    in_the_way.rmdir()
+    with pytest.raises(ConfigurationError, match="another server"):
+        export(target, tmp_path / "archive.zip")
+    assert set(export(client, tmp_path / "archive.zip").done) <= {"dataset"}
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith("archive")] == ["archive.zip"]
+    assert import_(target, tmp_path / "archive.zip").complete
+    assert contents(target) == contents(client)
+
+
+def test_two_exports_at_once_are_refused(client: RAGFlow, tmp_path: Path) -> None:
+    """An unfinished archive belongs to one run at a time."""
+    make(client)
+    told = []
+
+    def meanwhile(_: object) -> None:
+        with pytest.raises(ConfigurationError, match="running already") as refused:
+            export(client, tmp_path / "archive")
+        told.append(refused.value)
+
+    assert export(client, tmp_path / "archive", progress=meanwhile).complete
+    assert told
 
 
 # --- archives that are not what they seem ---------------------------------------------------------------
@@ -207,9 +259,19 @@ def test_changed_files_are_found_out(target: RAGFlow, archive: Path) -> None:
     assert target.get_dataset(name="letters").document_count == 0
 
 
+def zipped(name: str, packed: int) -> bytes:
+    """A zip of one file with nothing in it."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", packed) as file:
+        file.writestr(name, "")
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
+        ("a.zip", zipped("é", zipfile.ZIP_STORED).replace("é".encode(), b"\xff\xff"), "cannot be read"),
+        ("a.zip", zipped("manifest.json", zipfile.ZIP_BZIP2), "packed in a way"),
         ("a.zip", b"no zip at all", "cannot be read"),
         ("a.zip", b"PK\x05\x06" + bytes(18), "is it an export"),
         ("a", b"", "cannot be read"),

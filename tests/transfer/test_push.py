@@ -176,9 +176,20 @@ def test_two_at_once_are_refused(client: RAGFlow, target: RAGFlow, tmp_path: Pat
         push(client, target, ids=tmp_path / "ids")
 
 
-def test_a_map_that_is_none_is_refused(client: RAGFlow, target: RAGFlow, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("shopping: milk\n", 1),
+        ("no line's end", 1),
+        ('{"kind": "chat", "old": "a", "new": "b"}\nmilk', 2),
+        ('{"name": "x"}', 1),
+    ],
+)
+def test_a_map_that_is_none_is_refused(
+    client: RAGFlow, target: RAGFlow, tmp_path: Path, content: str, line: int
+) -> None:
     """A file of something else is named with its line, and left as it is."""
-    (tmp_path / "ids").write_text("shopping: milk\n")
-    with pytest.raises(ConfigurationError, match="ids, line 1"):
+    (tmp_path / "ids").write_text(content)
+    with pytest.raises(ConfigurationError, match=f"ids, line {line}: this is no map"):
         push(client, target, ids=tmp_path / "ids")
-    assert (tmp_path / "ids").read_text() == "shopping: milk\n"
+    assert (tmp_path / "ids").read_text() == content

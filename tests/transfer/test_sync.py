@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -87,6 +88,25 @@ def test_a_file_that_is_not_taken_is_reported_each_time(dataset: DataSet, folder
     assert sync_folder(dataset, folder, exclude=["*.exe"]).changed == ["beta.txt"]
     assert texts(dataset)["beta.txt"] == "Beta is better now."
     assert dataset.list_documents().total == 3
+
+
+def test_files_that_cannot_be_taken_stop_nothing(dataset: DataSet, folder: Path) -> None:
+    """A name that is too long or no text in one line, a file that cannot be read: named, and left out on wish."""
+    deep = folder / ("d" * 200)
+    deep.mkdir()
+    (deep / f"{'e' * 100}.txt").write_text("Epsilon.")
+    (folder / "new\nline.txt").write_text("Zeta.")
+    (folder / os.fsdecode(b"\xff.txt")).write_text("Eta.")
+    (folder / "broken.txt").symlink_to("/proc/self/mem")  # a file whose first byte cannot be read, by nobody
+    done = sync_folder(dataset, folder)
+    assert done.added == ["alpha.md", "beta.txt", "deep/gamma.txt"]
+    assert {name: reason for name, reason in done.failed if "255 bytes" in reason}.keys() == {
+        f"{deep.name}/{'e' * 100}.txt"
+    }
+    assert {name for name, reason in done.failed if "one line" in reason} == {"new\nline.txt", "\udcff.txt"}
+    assert {name for name, reason in done.failed if "cannot be read" in reason} == {"broken.txt"}
+    again = sync_folder(dataset, folder, exclude=["ddd*", "new*", "\udcff*", "broken.txt"])
+    assert (again.unchanged, again.failed) == (done.added, [])
 
 
 def test_metadata_is_set_and_kept(dataset: DataSet, folder: Path) -> None:
