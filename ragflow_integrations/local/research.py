@@ -78,8 +78,8 @@ class _Research:
         return self._room >= _LEAST
 
     def all_found(self) -> Retrieved:
-        """What the searches have found, the best of each first; the question's own if there was none."""
-        if not self._found:
+        """What the searches have found, the best of each first; if that is nothing, what the question itself finds."""
+        if not any(self._found):
             return self._search(self._asked)
         chunks = [each for each in chain.from_iterable(zip_longest(*self._found)) if each is not None]
         return Retrieved(len(chunks), chunks, _documents(chunks))

@@ -364,6 +364,8 @@ def test_literals(engine: Engine) -> None:
     dsl = canvas(["Work:0"], Work_0=node("DataOperations", query=["env.rows"], operations="literal_eval"))
     (found,) = asked(engine, with_variables(dsl, rows=[texts]))[-1]["data"]["outputs"]["result"]
     assert found == {**texts, "a": [1, "b"], "b": True, "c": 12, "h": ["x"]}
+    with pytest.raises(AgentFailed, match="a literal has more than 100000 characters"):
+        asked(engine, with_variables(dsl, rows=[{"a": f"[{'1,' * 50_000}]"}]))
 
 
 @pytest.mark.parametrize(

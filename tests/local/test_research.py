@@ -22,9 +22,12 @@ def searching(*queries: str) -> list[tuple[str, str]]:
     return [("search", json.dumps({"query": each})) for each in queries]
 
 
-def answered(engine: Engine, level: int | None = None, **config: Any) -> list[Event]:
+def answered(
+    engine: Engine, level: int | None = None, similarity_threshold: float = 0, **config: Any
+) -> list[Event]:
     """The events of an answer of a chat that is set so, which finds one chunk at a time."""
-    settings = {"dataset_ids": [filled(engine)["id"]], "top_n": 1, "similarity_threshold": 0}
+    settings = {"top_n": 1, "similarity_threshold": similarity_threshold}
+    settings["dataset_ids"] = [filled(engine)["id"]]
     chat = engine.create_chat({"name": "c", **settings, "prompt_config": config})
     question = Question([{"role": "user", "content": ASKED}], reasoning=level)
     return list(engine.converse(chat, question))
@@ -107,11 +110,12 @@ def test_searches_are_bounded() -> None:
     assert script.tools == [["search"], []]
 
 
-def test_a_model_that_does_not_search() -> None:
+@pytest.mark.parametrize("searches", [[], [searching("xylophones")]])
+def test_a_model_that_does_not_find(searches: list[Any]) -> None:
     """The question itself is searched for then."""
-    script = Script([["DONE"], ["Poseidonia [ID:0]."]])
+    script = Script([*searches, ["DONE"], ["Poseidonia [ID:0]."]])
     with behind_an_address(script) as model, Engine(":memory:", Choice(llm=model)) as engine:
-        final = answered(engine, 2)[-1]
+        final = answered(engine, 2, similarity_threshold=0.2)[-1]
     assert isinstance(final, Final)
     assert final.reference is not None
     assert len(final.reference["chunks"]) == 1

@@ -19,6 +19,8 @@ from .references import as_text, braced, names, replaced
 
 __all__ = ["DataOperations", "ListOperations", "StringTransform"]
 
+_LONGEST_LITERAL = 100_000  # characters; while Python reads one, nothing else runs
+
 
 class StringTransform(Checked):
     """Splits a text into a list (``split``), or writes one with values of variables in it (``merge``)."""
@@ -310,6 +312,8 @@ def _literal(text: str) -> Any:
     looks = plain.startswith(("{", "[", "(", "'", '"')) or plain.replace(".", "").isdigit()
     if not looks and plain.lower() not in ("true", "false", "none"):
         return text
+    if len(plain) > _LONGEST_LITERAL:
+        raise AgentFailed(f"a literal has more than {_LONGEST_LITERAL} characters")
     try:
         return given_json(json.dumps(ast.literal_eval(plain)))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
