@@ -41,6 +41,9 @@ LONGEST = (
     "tests/langchain/test_conformance.py",
     "tests/cli/test_commands.py",
     "tests/llamaindex/test_filters.py",
+    "tests/transfer/test_push.py",
+    "tests/test_official_names.py",
+    "tests/local/test_jobs.py",
     "tests/faults/",
 )
 SHOWN = ("httpx", "pydantic", "apsw", "starlette", "langchain-core", "llama-index-core")

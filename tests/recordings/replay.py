@@ -117,26 +117,37 @@ class Replay:
     url: str = ""
     served: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    _of_path: dict[str, list[Exchange]] = field(default_factory=dict)
     _queues: dict[str, list[Exchange]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         for exchange in self.exchanges:
-            for asked in _asked(exchange):
-                for exact in (True, False):
-                    self._queues.setdefault(f"{exact} {asked.key(exact)}", []).append(exchange)
+            self._of_path.setdefault(exchange.path, []).append(exchange)
 
     def answer_to(self, asked: Asked) -> Exchange | None:
         """The next recorded answer; ``None`` notes what was asked as never recorded."""
         with self._lock:
             for exact in (True, False):
-                queue = self._queues.get(f"{exact} {asked.key(exact)}")
+                queue = self._queue(asked, exact)
                 if queue:
                     exchange = queue.pop(0) if len(queue) > 1 else queue[0]
                     self.served.append(exchange.name)
                     return exchange
             self.unknown.append(self._nearest(asked))
             return None
+
+    def _queue(self, asked: Asked, exact: bool) -> list[Exchange]:
+        """What is left of the answers to equal requests, looked for when the first comes: most never do."""
+        key = asked.key(exact)
+        if (name := f"{exact} {key}") not in self._queues:
+            self._queues[name] = [
+                exchange
+                for exchange in self._of_path.get(asked.path, ())
+                for recorded in _asked(exchange)
+                if recorded.key(exact) == key
+            ]
+        return self._queues[name]
 
     def _nearest(self, asked: Asked) -> str:
         known = [Asked.recorded(exchange) for exchange in self.exchanges]
