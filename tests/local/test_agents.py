@@ -286,19 +286,25 @@ def test_branches_are_brought_together(engine: Engine, query: str, said: str) ->
 
 
 def test_a_model_categorizes() -> None:
-    """The category that the model names says where to go; without a clear answer it is the last one."""
-    answers = iter(["It is Animals.", "hm"])
-    with with_model(lambda prompt: next(answers)) as engine:
+    """The category that the model names says where to go, or else the last one; no query is the question."""
+    answers, prompts = iter(["It is Animals.", "hm"]), []
+
+    def model(prompt: str) -> str:
+        prompts.append(prompt)
+        return next(answers)
+
+    with with_model(model) as engine:
         categories = {"Animals": {"to": ["Message:0"], "examples": ["zebra"]}, "Other": {"to": ["Message:1"]}}
         dsl = canvas(
             ["Categorize:0"],
-            Categorize_0=node("Categorize", llm_id="x@Builtin", category_description=categories),
+            Categorize_0=node("Categorize", llm_id="x@Builtin", category_description=categories, query=""),
             Message_0=node("Message", content=["about {Categorize:0@category_name}"]),
             Message_1=node("Message", content=["no idea"]),
         )
         agent_id = agent(engine, dsl)
         assert text(asked(engine, agent_id)) == "about Animals"
         assert text(asked(engine, agent_id)) == "no idea"
+    assert all(each.endswith("User: moon") for each in prompts)
 
 
 def test_a_model_gives_structured_output() -> None:

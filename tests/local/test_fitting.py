@@ -19,6 +19,7 @@ from ragflow_integrations.local.tokens import beginning, count_tokens
 from tests.local.agents import ASK, SAY, Json, agent, asked, canvas, node
 from tests.local.knowledge import NEWEST, filled
 
+CATEGORIES = {"any": {"to": ["Message:0"]}}
 QUESTION = "Tell me of Atlantis, the moon and zebras"
 
 
@@ -117,14 +118,24 @@ def test_metadata_are_told_with_excerpts() -> None:
     assert "author" not in without
 
 
-def test_turns_of_an_agent_fit() -> None:
+@pytest.mark.parametrize(
+    ("component", "told"),
+    [
+        (node("LLM", ["Message:0"], **ASK), ["Well", "second", "Well", "third"]),
+        (
+            node("Categorize", **ASK, category_description=CATEGORIES, message_history_window_size=9),
+            ["Say", "said", "second", "said", "third"],
+        ),
+    ],
+)
+def test_turns_of_an_agent_fit(component: Json, told: list[str]) -> None:
     """The oldest turns are not told again when they are too many; prompts always are."""
     model = Model(40)
     with Engine(":memory:", Choice(llm=model)) as engine:
-        agent_id = agent(engine, canvas(["LLM:0"], LLM_0=node("LLM", ["Message:0"], **ASK), Message_0=SAY))
+        say = SAY if component["obj"]["component_name"] == "LLM" else node("Message", content=["said"])
+        agent_id = agent(engine, canvas(["LLM:0"], LLM_0=component, Message_0=say))
         events = asked(engine, agent_id, "first " * 20)
         for query in ("second", "third " * 9):
             session = engine.get_agent_session(events[0]["session_id"])
             asked(engine, agent_id, query, session=session)
-    told = [each["content"].split()[0] for each in model.told[-1]]
-    assert told == ["Well", "second", "Well", "third"]
+    assert [each["content"].split()[0] for each in model.told[-1]] == told

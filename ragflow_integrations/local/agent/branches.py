@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ..fitting import newest_within, room_for
 from . import checks
 from .component import Checked, Component, Row
 from .conditions import compared, is_equal
 from .generation import LLM
 from .problems import AgentFailed, WrongParameter
-from .references import as_text
+from .references import as_text, braced
 
 __all__ = ["Categorize", "Switch", "VariableAggregator"]
 
@@ -75,12 +76,14 @@ class Categorize(LLM):
                 raise WrongParameter(f"[Categorize] 'To' of category {name} can not be empty!")
 
     def texts(self) -> Sequence[str]:
-        return [f"{{{self.params['query']}}}"]
+        return [braced(self.params["query"] or "sys.query")]
 
     def invoke(self, inputs: Mapping[str, Any]) -> None:
         question = self.filled(self.texts()[0])
+        task, llm = self._task(), self.canvas.host.models.llm(self.params["llm_id"])
         turns = self.canvas.messages(self.params["message_history_window_size"] - 1)
-        asked = [{"role": "system", "content": self._task()}, *turns, {"role": "user", "content": question}]
+        turns = newest_within(room_for(llm, task, question), turns)
+        asked = [{"role": "system", "content": task}, *turns, {"role": "user", "content": question}]
         answer = self.answered(asked, "the agent component Categorize").lower()
         categories = self.params["category_description"]
         counts = {name: answer.count(name.lower()) for name in categories}
