@@ -75,12 +75,16 @@ class Engine(Tenant):
         The file ``api_key`` is readable by its owner only; an engine in memory forgets its key.
         """
         folder = self._shared.store.folder
-        kept = self._key if folder is None else keys.read(folder / "api_key")
-        chosen = key or kept or keys.new()
-        if folder is not None and chosen != kept:
-            keys.write(folder / "api_key", chosen)
-        self._key = chosen
-        return chosen
+        if folder is None:
+            self._key = key or self._key or keys.new()
+            return self._key
+        file = folder / "api_key"
+        kept = keys.read(file)
+        if not kept or (key and key != kept):
+            with self._shared.store.write():  # of several processes that open a new folder, one makes the key
+                keys.write(file, key or keys.read(file) or keys.new())
+        self._key = key or keys.read(file)
+        return self._key
 
     def add_tenant(self, key: str) -> Tenant:
         """The tenant of a further key, made if the key is new; which has data of its own."""

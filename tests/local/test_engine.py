@@ -578,6 +578,19 @@ def test_the_key_is_kept_for_the_owner(tmp_path: Path) -> None:
         assert engine.api_key() == engine.api_key() != key
 
 
+def test_several_processes_have_one_key(tmp_path: Path) -> None:
+    """Of two that open a new folder at once the second one takes the first one's key, and waits for it."""
+    with Engine(tmp_path) as first, Engine(tmp_path) as second:
+        made: list[str] = []
+        other = threading.Thread(target=lambda: made.append(second.api_key()))
+        with first._shared.store.write():
+            other.start()
+            other.join(0.3)
+            (tmp_path / "api_key").write_text("the first one's\n")
+        other.join()
+        assert made == [first.api_key()] == ["the first one's"]
+
+
 def test_another_process_that_writes_for_long_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
