@@ -19,6 +19,7 @@ _LEVELS = ("1", "2", "3", "4")
 _MEDIUM = 2
 _ROUNDS = 2  # for each level
 _AT_ONCE = 4  # searches
+_MOST_SAID = 40_000  # characters beside calls, thoughts among them: what says more answers already
 _LEAST = 64  # tokens of room without which no search is worth it
 _TASK = (
     "Find what is needed to answer the user's question, with searches of the user's documents. Look for one thing at a"
@@ -64,11 +65,16 @@ class _Research:
     def round(self) -> Generator[Delta, None, bool]:
         """Make the searches that the model asks for; False if it knows enough, or can hold no more."""
         called: ToolCalls | None = None
+        said = 0
         for delta in self._calling.chat(self._turns, [_SEARCH], may_call=True, **self._settings):
             if isinstance(delta, ToolCalls):
                 called = delta
             elif isinstance(delta, Reasoning):
                 yield Delta(str(delta))
+            else:
+                said += len(delta)
+            if said > _MOST_SAID:
+                break
         if called is None:
             return False
         results = []

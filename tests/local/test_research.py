@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -108,6 +109,22 @@ def test_searches_are_bounded() -> None:
     ):
         answered(engine, 4)
     assert script.tools == [["search"], []]
+
+
+def test_a_model_that_answers_in_place_of_searching() -> None:
+    """It is not listened to until its end, which might not come."""
+    said: list[str] = []
+
+    def model(messages: list[dict[str, str]]) -> Iterator[str]:
+        if any("say DONE" in each["content"] for each in messages):
+            for _ in range(20_000):
+                said.append("Well, ")
+                yield said[-1]
+        yield "Poseidonia [ID:0]."
+
+    with Engine(":memory:", Choice(llm=model)) as engine:
+        assert text(answered(engine, 4)) == "<>Poseidonia [ID:0]."
+    assert 0 < len(said) < 10_000
 
 
 @pytest.mark.parametrize("searches", [[], [searching("xylophones")]])
