@@ -63,6 +63,7 @@ class Origin(Protocol):
 class Server:
     """Everything that a client's key may see, or some datasets of it (by id, then without what is not a dataset's).
 
+    What is oldest comes first, so that lists at a target are in the order of those at the origin.
     One document with its chunks is in memory at a time.
     """
 
@@ -124,11 +125,11 @@ class Server:
                     yield AgentSessionRecord.of(session, agent.id)
 
     def _searches(self) -> Iterator[Record]:
-        for listed in self._listed("search", self._client.iter_searches()):
+        for listed in reversed(self._listed("search", self._client.iter_searches())):
             yield SearchRecord.of(self._client.get_search(listed.id))
 
     def _memories(self, skip: Skip) -> Iterator[Record]:
-        for memory in self._listed("memory", self._client.iter_memories()):
+        for memory in reversed(self._listed("memory", self._client.iter_memories())):
             memory.get_config()
             yield MemoryRecord.of(memory)
             for message in reversed(list(memory.iter_messages())):

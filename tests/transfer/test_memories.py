@@ -51,6 +51,7 @@ def test_memories_arrive(client: RAGFlow, target: RAGFlow, tmp_path: Path) -> No
     assert export(client, tmp_path / "archive").done == {"memory": 2, "message": 4}
     assert import_(target, tmp_path / "archive").complete
     assert contents(target) == contents(client)
+    assert [*contents(target)] == [*contents(client)] == ["second", "first"]
     assert [status for *_, messages in contents(target).values() for *_, status in messages] == [
         False,
         True,
