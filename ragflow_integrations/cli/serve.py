@@ -73,15 +73,13 @@ def _serve(arguments: argparse.Namespace) -> None:
         if not _is_loopback(arguments.host):
             _check_exposed(arguments.host, is_new)
         with open_engine(folder) as engine:
-            accepted = engine.api_key(key)
-            told = f"API key: {accepted} (kept in {key_file})" if is_new else _where(key, key_file)
-            serve(
-                engine,
-                arguments.host,
-                arguments.port,
-                api_version=arguments.api_version,
-                on_ready=lambda url: _announce(url, folder, told),
-            )
+
+            def ready(url: str) -> None:
+                accepted = engine.api_key(key)  # takes the kept one's place only when the port is ours
+                told = f"API key: {accepted} (kept in {key_file})" if is_new else _where(key, key_file)
+                _announce(url, folder, told)
+
+            serve(engine, arguments.host, arguments.port, api_version=arguments.api_version, on_ready=ready)
     except Problem as problem:
         raise Refusal(str(problem)) from None
     except OSError as error:

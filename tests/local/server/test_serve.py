@@ -82,6 +82,14 @@ def test_port_in_use_is_one_line(tmp_path: Path) -> None:
     assert "in use" in line
 
 
+def test_a_server_that_does_not_start_changes_no_key(tmp_path: Path) -> None:
+    """Where the port is taken, a given key does not take the kept one's place, which the other server goes by."""
+    with Engine(tmp_path / "kb") as engine:
+        key = engine.api_key()
+    assert "in use" in _run(tmp_path, "--api-key", "another").errors
+    assert (tmp_path / "kb" / "api_key").read_text().strip() == key
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_gracefully(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl+C and SIGTERM: exit code 0, nothing on stderr, and what was stored is there afterwards."""
@@ -210,7 +218,7 @@ def test_an_unreadable_key_is_one_line(tmp_path: Path) -> None:
     """A key file that is no text is named, with what to do."""
     (tmp_path / "kb").mkdir()
     (tmp_path / "kb" / "api_key").write_bytes(b"\xff\xfe")
-    ended = _run(tmp_path)
+    ended = Command(tmp_path, {}).process("serve", "--port", "0", "--data-dir", tmp_path / "kb")
     assert ended.code == 1
     [line] = ended.errors.splitlines()
     assert str(tmp_path / "kb" / "api_key") in line
