@@ -21,7 +21,7 @@
         ├── ServerError             the server failed, or its answer is not RAGFlow's
         └── PartialError            part of the work was done: ``data`` holds what succeeded
 
-No message, ``repr``, pickle or attribute of these ever holds an API key.
+No message, ``repr``, pickle or attribute of these ever holds an API key, even if a server repeats it.
 """
 
 from __future__ import annotations

@@ -19,9 +19,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from .config import Settings
 from .errors import APIError, TransportError
 from .protocol.encoding import encode
 from .protocol.wire import Request, Response
+from .redaction import keep_secrets_out
 
 __all__ = ["Observed"]
 
@@ -32,10 +34,11 @@ _CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 class Observed:
     """One call from its first try to its end, as a ``with`` block."""
 
-    def __init__(self, request: Request, base_url: str, server_version: object) -> None:
+    def __init__(self, request: Request, settings: Settings, server_version: object) -> None:
+        self._settings = settings
         self._request, self._retries, self._status, self._bytes = request, 0, 0, 0
         self._over, self._began = False, time.perf_counter()
-        self._span = _span(request, base_url, server_version)
+        self._span = _span(request, settings.base_url, server_version)
 
     def answered(self, response: Response) -> None:
         """The whole answer is there."""
@@ -64,7 +67,12 @@ class Observed:
         self.ended(error)
 
     def ended(self, error: BaseException | None = None) -> None:
-        """Nothing more comes, which is told once; ``error`` is how it failed, other than by being closed early."""
+        """Nothing more comes, which is told once; ``error`` is how it failed, other than by being closed early.
+
+        The error is left without the client's secrets.
+        """
+        if error is not None:
+            keep_secrets_out(error, self._settings)
         if self._over:
             return
         self._over = True

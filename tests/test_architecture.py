@@ -18,7 +18,7 @@ CORE = "ragflow_integrations"
 ADAPTERS = {"langchain_ragflow": ("langchain", "langgraph"), "llamaindex_ragflow": ("llama_index",)}
 PACKAGES = [CORE, *ADAPTERS]
 LAYERS = [  # a module imports from its own layer and from those above it in this list
-    {"errors", "config", "_compat"},
+    {"errors", "config", "_compat", "redaction"},
     {"models", "scope", "sources", "progress"},
     {"protocol"},
     {"transport", "telemetry"},

@@ -163,12 +163,14 @@ def test_nothing_is_done_where_it_is_not_set_up() -> None:
     """A program that has imported OpenTelemetry, as many libraries do, but not set it up, makes no spans."""
     code = (
         "from opentelemetry import trace\n"
+        "from ragflow_integrations.config import Settings\n"
         "from ragflow_integrations.protocol.wire import Request\n"
         "from ragflow_integrations.telemetry import Observed\n"
-        "print(Observed(Request('GET', '/'), 'http://h', None)._span)\n"
+        "settings = Settings('http://h', None)\n"
+        "print(Observed(Request('GET', '/'), settings, None)._span)\n"
         "from opentelemetry.sdk.trace import TracerProvider\n"
         "trace.set_tracer_provider(TracerProvider())\n"
-        "print(Observed(Request('GET', '/'), 'http://h', None)._span.name)\n"
+        "print(Observed(Request('GET', '/'), settings, None)._span.name)\n"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["None", "GET"]

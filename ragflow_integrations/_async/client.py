@@ -239,7 +239,7 @@ class AsyncRAGFlow(
         return known or self._server.is_of(await self._run(system.server_info()))
 
     def _observed(self, request: Request) -> Observed:
-        return Observed(request, self._settings.base_url, self._server.version)
+        return Observed(request, self._settings, self._server.version)
 
     def _delay(self, request: Request, outcome: Response | TransportError, attempt: int) -> float | None:
         return delay_before_retry(request, outcome, attempt=attempt, max_retries=self._settings.max_retries)

@@ -19,12 +19,14 @@ from urllib.parse import parse_qsl
 import pytest
 
 from ragflow_integrations import (
+    APIError,
     AsyncRAGFlow,
     AuthenticationError,
     ConfigurationError,
     ConnectError,
     NotFoundError,
     RAGFlow,
+    RAGFlowError,
     RequestTimeoutError,
     ServerError,
     StreamInterruptedError,
@@ -583,6 +585,35 @@ def test_the_key_is_in_no_error(run: Run, act: Run, answer: Any, caplog: pytest.
     assert error.__cause__ is None
     assert error.__suppress_context__ == (error.__context__ is not None)
     assert [each for each in chain(error) if of_the_library(each) and each.__traceback__] == []
+
+
+TOKEN = "a-token-for-the-proxy"
+REPEATED = f"you sent Bearer {KEY} and {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http({"code": 102, "message": REPEATED, "data": {KEY: [REPEATED]}}),
+        http({"code": 404, "message": REPEATED}, "404 Not Found"),
+        http(f"<p>{KEY} {TOKEN}".encode(), "502 Bad Gateway"),
+        http(b"", "302 Found", location=f"/login?{KEY}&{TOKEN}"),
+        http(
+            f'data:{{"code": 500, "message": "{REPEATED}"}}\n\n'.encode(),
+            **{"content-type": "text/event-stream"},
+        ),
+    ],
+    ids=["refused", "no route", "html", "redirects", "in a stream"],
+)
+@pytest.mark.parametrize("act", [listed, uploaded, streamed])
+def test_a_key_that_a_server_repeats(run: Run, act: Run, answer: Any) -> None:
+    """What a server, or a proxy before it, says of the request it got is in the error without key and headers."""
+    with serving(answer) as (_, url), pytest.raises((APIError, TransportError)) as caught:
+        run(url, act, max_retries=0, headers={"x-token": TOKEN})
+    for error in (caught.value, *chain(caught.value)):
+        if isinstance(error, RAGFlowError):
+            told = str(error) + repr(error) + repr(pickle.dumps(error)) + repr(vars(error))
+            assert [secret for secret in (KEY, TOKEN) if secret in told] == []
 
 
 def chain(error: BaseException | None) -> list[BaseException]:
