@@ -376,7 +376,7 @@ def test_what_is_no_canvas(engine: Engine) -> None:
             engine.ask_agent(agent(engine, dsl), Question("x"))
     circle = canvas(["Message:0"], Message_0=node("Message", ["Message:1"], content=["x"]))
     circle["components"]["Message:1"] = node("Message", ["Message:0"], content=["y"])
-    with pytest.raises(AgentFailed, match="1000 components without an end"):
+    with pytest.raises(AgentFailed, match="1000 components, which is the most in a turn"):
         asked(engine, agent(engine, circle))
     nothing = canvas(["Message:0"], Message_0=node("Message", content=["{Nobody:0@content}"]))
     with pytest.raises(AgentFailed, match="no component 'Nobody:0'"):

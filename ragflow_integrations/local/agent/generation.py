@@ -99,7 +99,9 @@ class LLM(Component):
         """The deltas of one answer, which counts as one call of the turn."""
         usage, said = self.canvas.usage, ""
         if usage["calls"] >= _MOST_CALLS:
-            raise AgentFailed(f"the agent has asked language models {_MOST_CALLS} times without an end")
+            raise AgentFailed(
+                f"the agent has asked language models {_MOST_CALLS} times, which is the most in a turn"
+            )
         usage["calls"] += 1
         self.canvas.check_going()
         for delta in deltas:

@@ -144,7 +144,7 @@ class _Turn:
             if following not in self._canvas.path[self._done :]:
                 self._canvas.path.append(following)
             if len(self._canvas.path) > _MOST:
-                raise AgentFailed(f"the agent has run {_MOST} components without an end")
+                raise AgentFailed(f"the agent has run {_MOST} components, which is the most in a turn")
 
     def _said(self, message: Message) -> Iterator[Event]:
         """A message, piece by piece if it may be, and the ends of the components whose texts it has sent."""
