@@ -25,8 +25,10 @@ def keep_secrets_out(error: BaseException, settings: Settings) -> None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Python keeps it free of circles."""
-    while error is not None:
+    """What led to it may be its caller's, where ``raise … from …`` can have made a circle."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 

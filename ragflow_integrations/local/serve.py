@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import uvicorn
@@ -71,21 +71,21 @@ def running_server(
     is the kept one otherwise; it answers as RAGFlow of ``api_version``.
     Raises ``OSError`` if the port is taken; the engine stays open.
     """
-    key = engine.api_key(api_key)
-    listener = _listen(host, port)
-    server = _server(engine, api_version, host)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="ragflow-local-server")
-    thread.start()
-    try:
-        yield Running(_url(listener), key)
-    finally:
-        while (
-            thread.is_alive() and not server.started
-        ):  # told to stop before it runs, uvicorn leaves things open
-            time.sleep(0.01)
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    with closing(_listen(host, port)) as listener:
+        key = engine.api_key(api_key)  # takes the kept one's place only when the port is ours
+        server = _server(engine, api_version, host)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listener]}, name="ragflow-local-server"
+        )
+        thread.start()
+        try:
+            yield Running(_url(listener), key)
+        finally:
+            # told to stop before it runs, uvicorn leaves things open
+            while thread.is_alive() and not server.started:
+                time.sleep(0.01)
+            server.should_exit = True
+            thread.join()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -616,6 +616,19 @@ def test_a_key_that_a_server_repeats(run: Run, act: Run, answer: Any) -> None:
             assert [secret for secret in (KEY, TOKEN) if secret in told] == []
 
 
+def test_an_error_within_a_circle_of_errors(run: Run) -> None:
+    """A call may fail while its caller handles errors of which each was raised from the other."""
+    first, second = KeyError("first"), KeyError("second")
+    first.__cause__, second.__cause__ = second, first
+    with serving(http(REPEATED.encode(), "502 Bad Gateway")) as (_, url):
+        try:
+            raise first
+        except KeyError:
+            with pytest.raises(ServerError) as caught:
+                run(url, listed, max_retries=0)
+    assert KEY not in str(caught.value)
+
+
 def chain(error: BaseException | None) -> list[BaseException]:
     """What led to it, and what led to that."""
     found = []

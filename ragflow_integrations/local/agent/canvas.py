@@ -72,8 +72,6 @@ class Canvas:
         self._dsl = copy.deepcopy(dsl)
         self.host, self.agent_id, self.task_id = host, agent_id, task_id
         nodes = self._dsl.get("components")
-        if not isinstance(nodes, dict):
-            raise NotRunnable("the agent's DSL has no `components` with a `begin`")
         self.path: list[str] = list(self._dsl.get("path") or [])
         self.history: list[Any] = list(self._dsl.get("history") or [])
         self.globals: Row = {**copy.deepcopy(_GLOBALS), **(self._dsl.get("globals") or {})}
@@ -83,10 +81,10 @@ class Canvas:
         self._stopped = threading.Event()
         self._lengths: dict[str, int] = {}
         self.components: dict[str, Component] = {}
-        for identifier, node in nodes.items():
+        for identifier, node in nodes.items() if isinstance(nodes, dict) else ():
             self.components[identifier] = made(self, identifier, node)
             self.components[identifier].params["custom_header"] = custom_header
-        if "begin" not in nodes:
+        if "begin" not in self.components:
             raise NotRunnable("the agent's DSL has no `components` with a `begin`")
 
     def stop(self) -> None:

@@ -119,9 +119,9 @@ class _Turn:
         said = str(error)
         if not isinstance(error, Problem):
             _log.exception("the agent component %s failed", component.id)
-            what = "a setting, or what it refers to, is of the wrong kind"
-            what = what if isinstance(error, WRONG_KINDS) else type(error).__name__
-            said = f"the agent component {component.id} cannot be run: {what}"
+            wrong = "a setting, or what it refers to, is of the wrong kind"
+            why = wrong if isinstance(error, WRONG_KINDS) else type(error).__name__
+            said = f"the agent component {component.id} cannot be run: {why}"
         component.pending = None
         if component.fallback:
             component.set_output("content", component.fallback)

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from ..agent import Event
 from ..problems import Problem
 from . import agent_openai
-from .agent_turns import collected, question_of, session_events
+from .agent_turns import collected, failure, question_of, session_events
 from .agents import as_id, not_runnable
 from .call import Call, Routes
-from .envelope import ARGUMENT, DATA, EXCEPTION, OPERATING, SERVER, Fail, answered, told
+from .envelope import ARGUMENT, DATA, EXCEPTION, OPERATING, Fail, answered, told
 from .sse import EventStream, frame
 
 __all__ = ["BOT_ROUTES", "ROUTES", "bot", "complete", "inputs"]
@@ -82,9 +82,7 @@ def _frames(events: Iterator[Event], session_id: str) -> Generator[str, None, No
             empty = False
             yield frame(event)
     except Exception as error:  # noqa: BLE001 - the stream has begun: RAGFlow says it in a frame
-        yield frame(
-            {"code": SERVER, "message": told(error, f"the agent's session {session_id}"), "data": False}
-        )
+        yield failure(error, session_id)
         empty = False
     if empty:
         yield frame({"session_id": session_id, "data": {}})

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..agent import Event, Question
 from .agents import as_id
-from .envelope import EXCEPTION, Fail, failed, not_there_yet
+from .envelope import EXCEPTION, SERVER, Fail, failed, not_there_yet, told
+from .sse import frame
 
-__all__ = ["Collected", "collected", "question_of", "session_events"]
+__all__ = ["Collected", "collected", "failure", "question_of", "session_events"]
 
 Row = dict[str, Any]
 
@@ -87,3 +88,9 @@ def collected(events: Iterator[Event]) -> Collected:
             whole.usage = data.get("usage")
         whole.reference |= data.get("reference") or {}
     return whole
+
+
+def failure(error: Exception, session_id: str) -> str:
+    """The frame that says that a turn has failed."""
+    said = told(error, f"the agent's session {session_id}")
+    return frame({"code": SERVER, "message": said, "data": False})

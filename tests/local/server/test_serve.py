@@ -87,6 +87,10 @@ def test_a_server_that_does_not_start_changes_no_key(tmp_path: Path) -> None:
     with Engine(tmp_path / "kb") as engine:
         key = engine.api_key()
     assert "in use" in _run(tmp_path, "--api-key", "another").errors
+    with Engine(tmp_path / "kb") as engine, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"), running_server(engine, api_key="another", port=port):
+            pass
     assert (tmp_path / "kb" / "api_key").read_text().strip() == key
 
 

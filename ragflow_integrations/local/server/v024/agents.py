@@ -17,19 +17,17 @@ from ...problems import Problem
 from ...tokens import count_tokens
 from .. import agent_completions, agent_openai, agent_sessions, agents
 from ..agent_openai import OpenAI
-from ..agent_turns import collected, question_of, session_events
+from ..agent_turns import collected, failure, question_of, session_events
 from ..call import Call, Routes
 from ..envelope import (
     ARGUMENT,
     EXCEPTION,
     JSON,
-    SERVER,
     Fail,
     answered,
     failed,
     python_errors,
     succeeded,
-    told,
 )
 from ..sse import EventStream, frame
 from .paging import ONE_ROW, page_of
@@ -147,9 +145,7 @@ def _frames(events: Iterator[Event], session_id: str, *, trace: bool) -> Generat
             if event["event"] != "workflow_finished":
                 yield frame(event)
     except Exception as error:  # noqa: BLE001 - the stream has begun
-        yield frame(
-            {"code": SERVER, "message": told(error, f"the agent's session {session_id}"), "data": False}
-        )
+        yield failure(error, session_id)
     yield "data:[DONE]\n\n"
 
 
